@@ -26,6 +26,7 @@ from qdrantctl.cli.options import (
 from qdrantctl.cli.output import print_document
 from qdrantctl.cli.progress import Progress
 from qdrantctl.cli.terminal import TerminalView, exit_code_of, require_terminal
+from qdrantctl.model.field_rule import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,13 +338,15 @@ def abort_run(args: TurnArgs) -> int:
 def roll_back(args: TurnArgs) -> int:
     """Put the aliases back to the old collection.
 
-    What was written since is carried over to it.
+    What was written since is carried over to it; where the new collection was deleted,
+    only the aliases are put back.
     Where the vectors of both collections differ nothing can be carried over; the plan says how many
     points that are. The new collection is kept then, as the old one was.
     """
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.replacement.commands import plan_rollback
     from qdrantctl.flows.replacement.replace import run_replacement
+    from qdrantctl.flows.replacement.survivor import return_to_survivor
 
     settings = args.settings()
     view, progress = _view_of(args, "Roll back")
@@ -356,7 +359,10 @@ def roll_back(args: TurnArgs) -> int:
             return 1
         with view.catch_signals() as is_cancelled:
             operator = _operator(settings, view, args, is_cancelled)
-            report = run_replacement(plan.changes[0], record, plan, settings, client, operator)
+            if plan.changes[0].replacement is ABSENT:
+                report = return_to_survivor(client, settings, plan, operator)
+            else:
+                report = run_replacement(plan.changes[0], record, plan, settings, client, operator)
     view.clear_progress()
     print_report(report, args)
     return exit_code_of(report)

@@ -155,6 +155,10 @@ class ReplacementForecast(BaseModel):
     limits: tuple[str, ...] = Field(default=(), description="What is not promised.")
 
 
+RETIRES = "the old collection of its replacement is deleted, with its points"
+"""Why a change removes the old collection of a replacement."""
+
+
 class Change(BaseModel):
     """What a plan does to one resource."""
 
@@ -199,6 +203,11 @@ class Change(BaseModel):
         """The action that summaries count: an adoption that changes fields is an update."""
         changes_fields = worst_effect(self.fields) > Effect.KEPT
         return Action.UPDATE if self.action is Action.ADOPT and changes_fields else self.action
+
+    @property
+    def retires(self) -> bool:
+        """Whether it removes the old collection of a replacement, which was kept."""
+        return self.because == RETIRES
 
     @property
     def destroys(self) -> bool:

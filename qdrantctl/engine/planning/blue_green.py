@@ -187,7 +187,9 @@ def forecast_replacement(
     )
     replicas = spec.get("replication_factor", 1)
     optional: dict[str, int] = {}
-    if points is not None and not (record.phase.is_after_switch or record.returning):
+    is_before = not (record.phase.is_after_switch or record.returning)
+    aliases = live.facts.aliases if live is not None and is_before else ()
+    if points is not None and is_before:
         disk, ram = forecast_bytes(spec, live, points)
         optional = {"points": points, "disk_bytes": disk * replicas, "ram_bytes": ram * replicas}
     return ReplacementForecast(
@@ -197,7 +199,7 @@ def forecast_replacement(
         rollback=record.returning,
         shards=shards,
         replicas=replicas,
-        aliases=record.aliases,
+        aliases=aliases or record.aliases,
         promises=_list_promises(record, settings),
         limits=_list_limits(settings) if record.carries else (_NOT_CARRIED,),
         **optional,

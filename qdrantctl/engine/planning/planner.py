@@ -21,7 +21,6 @@ from qdrantctl.engine.planning.name_conflicts import refuse_name_conflicts
 from qdrantctl.engine.planning.order import order_changes
 from qdrantctl.engine.planning.replacement import fields_of_replacement
 from qdrantctl.engine.planning.resumption import (
-    RETIRES,
     complete_replacement,
     draft_resumption,
     needs_replacement,
@@ -34,6 +33,7 @@ from qdrantctl.engine.planning.selection import select_drafts
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import (
     NOT_MANAGED,
+    RETIRES,
     Action,
     Cause,
     Change,

@@ -15,14 +15,13 @@ from qdrantctl.engine.planning.compare import compare_resource
 from qdrantctl.engine.planning.inputs import DraftChange, PlanInput
 from qdrantctl.engine.planning.recorded_spec import ignored_paths, spec_to_record
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action, Change, FieldChange
+from qdrantctl.model.change import RETIRES, Action, Change, FieldChange
 from qdrantctl.model.consent import is_allowed
 from qdrantctl.model.field_rule import json_equal
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.replacement import ReplacementRecord, parse_settings
 from qdrantctl.model.resource import Resource
 
-RETIRES = "the old collection of its replacement is deleted, with its points"
 UNDER_WAY = "a replacement is under way"
 
 
@@ -91,7 +90,7 @@ def refuse_while_kept(
                 f"qdrantctl replacement finish {address}"
                 if address in plan_input.live
                 else f"{record.new.name} is gone from the cluster, and {record.old.name} holds the "
-                "only copy of its points: it is kept from the last replacement"
+                f"only copy of its points: qdrantctl replacement rollback {address} puts it back"
             )
             result[address] = DraftChange(address, Action.REFUSED, (), because)
     return result

@@ -9,7 +9,6 @@ from functools import cache, partial
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.system import git
-from qdrantctl.engine.planning.resumption import RETIRES
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
 from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
@@ -146,7 +145,7 @@ class ApplyRecords:
     def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""
         change, planned = progress.change, self.planned
-        if change.because == RETIRES:
+        if change.retires:
             self._ensure_retired(progress)
             return
         if not change.steps and change.action in _BY_RECORD:
@@ -181,7 +180,7 @@ class ApplyRecords:
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
         entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
         ledger.write_entries(client, [entry])
-        if change.because == RETIRES:
+        if change.retires:
             remove_record(client, change.parsed_address)
             record = self.planned.cluster_state.replacements[change.parsed_address]
             remove_digests(self.planned.settings.root, record)

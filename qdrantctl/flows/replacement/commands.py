@@ -28,6 +28,7 @@ from qdrantctl.flows.replacement.run import (
     set_paused,
 )
 from qdrantctl.flows.replacement.stores import open_passes, read_shard_keys
+from qdrantctl.flows.replacement.survivor import find_survivor, plan_return
 from qdrantctl.flows.state.desired import DesiredState
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.kinds.catalog import BY_NAME
@@ -103,7 +104,9 @@ def unpause_replacement(client: RestClient, settings: Settings, address: Address
 def plan_abort(client: RestClient, settings: Settings, address: Address) -> Plan:
     """The plan that deletes the new collection. Raises UsageError after the switch."""
     record = find_record(client, settings, address)
-    if record.phase.is_after_switch or record.returning:
+    lacks_target = find_reference(client, address, record.new.name) is None
+    is_pointless = record.returning and lacks_target
+    if record.phase.is_after_switch or (record.returning and not is_pointless):
         way = "resume" if record.returning else "rollback"
         raise UsageError(
             f"the aliases have moved to {record.new.name}, which is in use",
@@ -113,7 +116,9 @@ def plan_abort(client: RestClient, settings: Settings, address: Address) -> Plan
     call = Call(method="DELETE", path=collection_path(new))
     because = f"{new} is deleted, {old} stays"
     steps: tuple[Step, ...] = (Step(call=call),)
-    if _holds_only_copy(client, record):
+    if is_pointless:
+        because, steps = f"{new} is gone, so nothing can be rolled back to it; {old} stays", ()
+    elif _holds_only_copy(client, record):
         because, steps = f"{old} is gone, so {new} stays: it holds the only copy of the points", ()
     change = Change(
         address=str(address),
@@ -144,6 +149,8 @@ def abort_replacement(
         if record.frozen_caps is not None and not is_only_copy:
             allow_upserts(guarded, record.old.name, record.frozen_caps)
         now = find_reference(guarded, address, record.new.name)
+        if now is not None and record.returning:
+            raise StaleError(f"{record.new.name} is there again; nothing was deleted")
         if now is not None and not is_only_copy:
             if record.new.uuid and now.uuid and now.uuid != record.new.uuid:
                 raise StaleError(
@@ -182,9 +189,12 @@ def plan_rollback(
 ) -> tuple[Plan, ReplacementRecord]:
     """The plan of a rollback, and the record that it begins with. Raises UsageError.
 
-    Where nothing can be carried over, it says how many points differ.
+    Where nothing can be carried over, it says how many points differ. Where the collection in use
+    is gone, only the aliases are put back.
     """
     record = find_record(client, settings, address)
+    if survivor := find_survivor(client, record):
+        return _plan_of(plan_return(client, record, survivor), client, settings), record
     if not (record.phase.is_after_switch or record.returning):
         raise UsageError(
             f"the aliases of {address} have not moved yet",
@@ -197,7 +207,11 @@ def plan_rollback(
         )
     for ref in (record.new, record.old):
         if find_reference(client, address, ref.name) is None:
-            raise UsageError(f"{ref.name} is gone from the cluster; there is no way back")
+            way = "abort" if record.returning else "finish"
+            raise UsageError(
+                f"{ref.name} is gone from the cluster; there is no way back",
+                hint=f"qdrantctl replacement {way} {address} ends the replacement.",
+            )
     live = read_collection(client, address, record.new.name)
     assert live is not None
     if not record.returning:

@@ -87,11 +87,11 @@ def _move_aliases(
                 carry_over_keys(context)
     run.ensure_running()
     aliases = _aliases_of(step.source, project)
-    project.request(_move_request(aliases or step.aliases, step.target))
+    project.request(move_request(aliases or step.aliases, step.target))
 
 
-def _move_request(aliases: tuple[str, ...], target: str) -> Call:
-    """One request moves all: creating an alias that exists leads it to another collection."""
+def move_request(aliases: tuple[str, ...], target: str) -> Call:
+    """One request that moves all: creating an alias that exists leads it to another collection."""
     actions = [
         {"create_alias": {"alias_name": alias, "collection_name": target}} for alias in aliases
     ]
@@ -100,15 +100,16 @@ def _move_request(aliases: tuple[str, ...], target: str) -> Call:
 
 def _have_moved(step: SwitchAliases, client: Client) -> bool:
     """Whether an earlier run has moved the aliases: the target is in use then."""
-    leading = _read_alias_targets(client)
+    leading = read_alias_targets(client)
     return any(leading.get(alias) == step.target for alias in step.aliases)
 
 
 def _aliases_of(collection: str, client: Client) -> tuple[str, ...]:
-    return tuple(sorted(a for a, name in _read_alias_targets(client).items() if name == collection))
+    return tuple(sorted(a for a, name in read_alias_targets(client).items() if name == collection))
 
 
-def _read_alias_targets(client: Client) -> Mapping[str, str]:
+def read_alias_targets(client: Client) -> Mapping[str, str]:
+    """Alias -> collection. Raises ClusterError."""
     listed = client.request(Call(method="GET", path="/aliases"))["aliases"]
     return {entry["alias_name"]: entry["collection_name"] for entry in listed}
 
@@ -119,7 +120,7 @@ def _wait_for_aliases(step: SwitchAliases, job: JobContext, client: NodeClient) 
     A part of them may have moved if the request was cut: the rest is sent again.
     """
     if remaining := _aliases_of(step.source, client):
-        client.request(_move_request(remaining, step.target))
+        client.request(move_request(remaining, step.target))
 
     def look(node: Client) -> tuple[str, ...]:
         return poll(

@@ -55,6 +55,8 @@ class FieldRow:
 
 def change_sign(change: Change) -> str:
     """The sign of a change. `+/-` is a replacement that creates first, and keeps the old one."""
+    if change.retires:
+        return PLAN_SIGNS[Action.DELETE]
     return "+/-" if _is_beside(change) else PLAN_SIGNS[change.action]
 
 
@@ -70,6 +72,8 @@ def change_heading(change: Change) -> str:
         )
         verb = "rolled back" if is_back else "replaced"
         return f"will be {verb} without downtime"
+    if change.retires:
+        return "stays, and the collection it replaced will be destroyed"
     if change.action is not Action.ADOPT:
         return _HEADINGS[change.action]
     if change.steps:

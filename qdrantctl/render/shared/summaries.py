@@ -69,13 +69,14 @@ def plan_summary(plan: Plan) -> str:
             c.action is Action.NOOP and c.cause in _DRIFT_CAUSES for c in plan.changes
         )
         return KEPT if keeps_drift else NO_CHANGES
+    retired = sum(change.retires for change in plan.changes)
     parts = [
         *_stated_note(
             (counts.adopt, "to adopt"), (counts.forget, "to forget"), (counts.run, "to run")
         ),
         f"{counts.create + counts.replace} to add",
-        f"{counts.update} to change",
-        f"{sum(change.destroys for change in plan.changes)} to destroy",
+        f"{counts.update - retired} to change",
+        f"{retired + sum(change.destroys for change in plan.changes)} to destroy",
         *_stated_note((counts.refused, "refused")),
     ]
     only_adopts = counts.adopt == counts.changes + counts.refused

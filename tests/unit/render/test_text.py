@@ -6,7 +6,7 @@ import pytest
 
 from qdrantctl.engine.planning.planner import plan_changes
 from qdrantctl.kinds.catalog import BY_NAME
-from qdrantctl.model.change import Action, Cause
+from qdrantctl.model.change import RETIRES, Action, Cause
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.report import Outcome, OutcomeStatus
@@ -197,6 +197,12 @@ def test_a_cluster_with_a_replacement_under_way_does_not_match_the_manifests():
     assert sums(change(Action.NOOP), violations=(note,)) == (
         "No other changes. A replacement is under way, by another process or paused."
     )
+
+
+def test_a_retirement_counts_as_a_destruction():
+    retiring = change(Action.UPDATE, because=RETIRES, steps=(STEP,))
+    assert sums(retiring) == "Plan: 0 to add, 0 to change, 1 to destroy."
+    assert "- collection/a" in body(retiring)
 
 
 def test_an_adoption_that_changes_does_not_claim_to_write_only_the_ledger():

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from qdrantctl.engine.planning.inputs import DraftChange
-from qdrantctl.engine.planning.resumption import RETIRES, refuse_while_kept, with_retirement
+from qdrantctl.engine.planning.resumption import refuse_while_kept, with_retirement
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.replacement import check_kept_collections
 from qdrantctl.flows.planning.replacements import find_retirable
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action
+from qdrantctl.model.change import RETIRES, Action
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.kind import Context
