@@ -28,7 +28,7 @@ from tests.support.servers import server_version
 
 MORE = os.environ.get("EXAMPLES", "")
 common = settings(
-    max_examples=int(MORE or 100),
+    max_examples=int(MORE or 40),
     derandomize=not MORE,
     database=None,
     deadline=None,

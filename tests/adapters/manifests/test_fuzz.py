@@ -1,6 +1,6 @@
 """Whatever stands in a file, reading it ends with violations or a known error, never a traceback.
 
-QDRANTCTL_FUZZ_EXAMPLES sets how many inputs each test tries (default 400, which CI runs), and
+QDRANTCTL_FUZZ_EXAMPLES sets how many inputs each test tries (default 150, which CI runs), and
 QDRANTCTL_FUZZ_COUNT names a file to which the number of inputs is added.
 """
 
@@ -34,7 +34,7 @@ from tests.support.manifests import HEAD, linted
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
-EXAMPLES = int(os.environ.get("QDRANTCTL_FUZZ_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("QDRANTCTL_FUZZ_EXAMPLES", "150"))
 COUNT = os.environ.get("QDRANTCTL_FUZZ_COUNT")
 
 many = settings(

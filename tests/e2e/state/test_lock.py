@@ -174,7 +174,7 @@ VALUES = st.recursive(
 
 @pytest.mark.slow
 @given(VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_is_written_is_what_is_read(value):
     documents, problems = read_documents(SourceText("a.yaml", render_canonical({"value": value})))
     assert not problems
