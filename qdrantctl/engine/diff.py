@@ -79,8 +79,9 @@ def _diff_section(
                 or (name not in recorded_fields and inner.is_leaf and not inside)
             ):
                 # Most fields of most collections are neither desired nor recorded.
-                if inner.rule.is_limit and name in live_fields:
-                    yield from _unmanaged((*path, name), live_fields[name], context)
+                live_value = live_fields.get(name, ABSENT)
+                if inner.rule.is_limit and inner.rule.normalize(live_value) is not ABSENT:
+                    yield from _unmanaged((*path, name), live_value, context)
                 continue
             inner_desired, inner_live, inner_recorded = (
                 side.get(name, ABSENT) for side in (desired_fields, live_fields, recorded_fields)
