@@ -14,7 +14,7 @@ from qdrantctl.cli.options import (
     FILE,
     OutputArgs,
     ProjectArgs,
-    max_bytes_option,
+    markdown_options,
     output_options,
     project_options,
 )
@@ -102,7 +102,7 @@ class AuditArgs(ProjectArgs, OutputArgs):
 @option("--metrics-port", group=SERVER, type=PORT, metavar="PORT",
         help="Look for a separate port of metrics at PORT.")  # fmt: skip
 @project_options
-@max_bytes_option
+@markdown_options
 @output_options("audit")
 def command(args: AuditArgs) -> int:
     """Check files and server against the security checklist.

@@ -12,7 +12,7 @@ from qdrantctl.cli.options import (
     FILE,
     OutputArgs,
     ProjectArgs,
-    max_bytes_option,
+    markdown_options,
     output_options,
     project_options,
 )
@@ -87,7 +87,7 @@ class DriftArgs(ProjectArgs, OutputArgs):
 @option("--owner", group=SERVER, metavar="PROJECT/ENV",
         help="With --url: check the records of PROJECT/ENV, without a project.")  # fmt: skip
 @project_options
-@max_bytes_option
+@markdown_options
 @output_options("drift")
 def command(args: DriftArgs) -> int:
     """Report what changed on the cluster since it was applied.

@@ -95,6 +95,8 @@ class OutputArgs(Args):
     no_color: bool
     verbose: int
     max_bytes: int = PLAIN.max_bytes
+    details_url: str = PLAIN.details_url
+    summary: bool = PLAIN.summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +127,11 @@ project_options = add_options(
                 "repeatable."),
     server_options,
 )  # fmt: skip
-max_bytes_option = option(
-    "--max-bytes", group=OUTPUT, type=click.IntRange(min=200), default=PLAIN.max_bytes,
-    show_default=True, metavar="N", help="Cut a markdown document to at most N bytes.",
+markdown_options = add_options(
+    option("--max-bytes", group=OUTPUT, type=click.IntRange(min=200), default=PLAIN.max_bytes,
+           show_default=True, metavar="N", help="Cut a markdown document to at most N bytes."),
+    option("--details-url", group=OUTPUT, default="", metavar="URL",
+           help="Where a markdown document that was cut is kept whole; its last line names it."),
 )  # fmt: skip
 auto_approve_option = option(
     "--auto-approve", group=CONSENT, is_flag=True, help="Skip the prompt for approval."

@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -37,8 +38,20 @@ def render(
 
     module = import_module(f"{renderers.__name__}.{as_format or args.format}")
     colour = wants_colour(stream or sys.stdout, no_color=args.no_color)
-    text: str = getattr(module, document)(value, Style(colour, args.max_bytes))
+    style = Style(
+        colour,
+        args.max_bytes,
+        width=_terminal_width(stream or sys.stdout),
+        summary=args.summary,
+        details_url=args.details_url,
+    )
+    text: str = getattr(module, document)(value, style)
     return text
+
+
+def _terminal_width(stream: TextIO) -> int | None:
+    """The columns of a terminal; None for other output."""
+    return get_terminal_size().columns if can_draw(stream) else None
 
 
 def print_document(document: str, value: Any, args: OutputArgs) -> None:

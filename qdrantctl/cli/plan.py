@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qdrantctl.cli.command import PLANNING, define_command, option
-from qdrantctl.cli.options import FILE, max_bytes_option, output_options
+from qdrantctl.cli.command import OUTPUT, PLANNING, define_command, option
+from qdrantctl.cli.options import FILE, markdown_options, output_options
 from qdrantctl.cli.output import print_document, render
 from qdrantctl.cli.plan_options import (
     PlanningArgs,
@@ -92,8 +92,10 @@ class PlanArgs(PlanningArgs):
 @option("--base", metavar="REF",
         help="With --offline: compare with the state in the commit REF instead of "
              "HEAD.")  # fmt: skip
+@option("--summary", group=OUTPUT, is_flag=True,
+        help="Print each change of the text in one line.")  # fmt: skip
 @planning_options
-@max_bytes_option
+@markdown_options
 @output_options("plan")
 def command(args: PlanArgs) -> int:
     """Show what apply would change on the cluster.

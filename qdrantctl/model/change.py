@@ -185,6 +185,10 @@ class Change(BaseModel):
         description="Bytes of one replica of each shard that the server reads and rewrites at most "
         "to re-index; left out where it does not, and before Qdrant 1.18.",
     )
+    points: int | MISSING = Field(
+        default=ABSENT,
+        description="Points of the live collection, where it is destroyed, replaced or re-indexed.",
+    )
     replacement: ReplacementForecast | MISSING = Field(
         default=ABSENT, description="Of a replacement without downtime (lifecycle.replace)."
     )

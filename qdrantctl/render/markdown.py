@@ -6,6 +6,8 @@ Names from users or the cluster are printed in code spans and fences only, where
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from textwrap import wrap
 
 from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
@@ -25,16 +27,20 @@ from qdrantctl.render.shared.markdown_blocks import (
     comment_marker,
     fit_blocks,
     folded_block,
+    table,
 )
+from qdrantctl.render.shared.plan_groups import ChangeGroup, group_changes
 from qdrantctl.render.shared.plan_rows import (
+    HEAVY_WORDS,
     align_rows,
     change_heading,
     change_reason,
-    change_rows,
     change_sign,
+    heavy_word,
+    measure_change,
     origin_text,
-    rebuild_note,
     snapshot_note,
+    sum_rebuilds,
 )
 from qdrantctl.render.shared.replacement_lines import forecast_lines
 from qdrantctl.render.shared.style import PLAIN, Style
@@ -43,6 +49,11 @@ _DANGEROUS_ACTIONS = (Action.DELETE, Action.REPLACE, Action.REFUSED)
 """Actions that a reviewer must not miss, in this order."""
 _MOST_NAMES = 100
 """Names that a list shows; further names are counted."""
+_MOST_ROWS = 50
+"""Rows of the table of destroying, replacing and re-indexing changes."""
+_COLUMNS = 100
+_DIFF_SIGNS = {"~": "!"}
+"""Signs of fields whose lines GitHub colours in a diff by another sign: `!` is orange."""
 _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
 """Ranks, the last to be cut first."""
 
@@ -50,9 +61,7 @@ _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
 def plan(plan: Plan, style: Style = PLAIN) -> str:
     """The plan in at most `style.max_bytes` of UTF-8; the last line counts omitted parts."""
     marker = comment_marker("plan", plan.project, plan.environment)
-    return fit_blocks(
-        marker, f"### {summaries.plan_summary(plan)}", tuple(_plan_blocks(plan)), style.max_bytes
-    )
+    return fit_blocks(marker, f"### {summaries.verdict(plan)}", tuple(_plan_blocks(plan)), style)
 
 
 def report(report: Report, _: Style = PLAIN) -> str:
@@ -103,14 +112,14 @@ def drift(drift: Drift, style: Style = PLAIN) -> str:
     """The drift report in at most `style.max_bytes`, for an issue or a chat."""
     marker = comment_marker("drift", drift.project, drift.environment)
     title = f"### {drift_rows.drift_headline(drift)}"
-    return fit_blocks(marker, title, tuple(_drift_blocks(drift)), style.max_bytes, "drift")
+    return fit_blocks(marker, title, tuple(_drift_blocks(drift)), style, "drift")
 
 
 def audit(audit: AuditReport, style: Style = PLAIN) -> str:
     """The audit in at most `style.max_bytes`: findings open, all other lines folded."""
     marker = comment_marker("audit", audit.project, audit.environment)
     title = f"### {audit_rows.audit_summary(audit)}"
-    return fit_blocks(marker, title, tuple(_audit_blocks(audit)), style.max_bytes, "audit")
+    return fit_blocks(marker, title, tuple(_audit_blocks(audit)), style, "audit")
 
 
 def _audit_blocks(audit: AuditReport) -> Iterator[MarkdownBlock]:
@@ -169,21 +178,23 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
         yield MarkdownBlock(
             _NOTICE, f"{_owner_title(plan)} on {code_span(plan.server.url)} ({server})"
         )
+    if why := summaries.blocked_note(plan):
+        yield MarkdownBlock(_NOTICE, f"**{why}**")
     for note in summaries.preparation_note(plan):
         yield MarkdownBlock(_NOTICE, f"{note[0].upper()}{note[1:]}.")
+    if heavy := _list_heavy(plan):
+        yield _heavy_table(heavy)
     for action in _DANGEROUS_ACTIONS:
         for change in plan.changes:
             if change.action is action:
-                yield _change_block(change, _DANGER, plan.environment)
-    for change in plan.changes:
-        if change.action not in (*_DANGEROUS_ACTIONS, Action.NOOP):
-            yield _change_block(change, _CHANGE, plan.environment)
+                yield _group_block(ChangeGroup((change,)), _DANGER, plan.environment)
+    others = [c for c in plan.changes if c.action not in (*_DANGEROUS_ACTIONS, Action.NOOP)]
+    for group in group_changes(others):
+        yield _group_block(group, _CHANGE, plan.environment)
     for violation in plan.violations:
         rank = _ERROR if violation.severity is Severity.ERROR else _REMARK
         for entry in violation_lines([violation], paint_plain):
             yield MarkdownBlock(rank, code_fence(entry.split("\n"), "text"), counted_as="message")
-    if why := summaries.blocked_note(plan):
-        yield MarkdownBlock(_NOTICE, f"**{why}**")
     limits = summaries.list_unmanaged_limits(plan)
     idle = [_idle_line(change) for change in plan.changes if change.action is Action.NOOP]
     for title, names in (
@@ -197,20 +208,54 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
             )
 
 
-def _change_block(change: Change, rank: int, environment: str) -> MarkdownBlock:
-    sign, address = code_span(change_sign(change)), code_span(change.address)
-    title = f"#### {sign} {address} {change_heading(change)}"
+def _list_heavy(plan: Plan) -> list[tuple[Change, str]]:
+    """The changes that destroy, replace or re-index, and that word; the heaviest come first."""
+    words = [(change, heavy_word(change)) for change in plan.changes]
+    return sorted((pair for pair in words if pair[1]), key=lambda pair: HEAVY_WORDS.index(pair[1]))
+
+
+def _heavy_table(heavy: list[tuple[Change, str]]) -> MarkdownBlock:
+    rows = [
+        (code_span(change.address), word, *map(_format_size, measure_change(change)))
+        for change, word in heavy
+    ]
+    more = len(rows) - _MOST_ROWS
+    lines = table(("", "effect", "points", "bytes on disk"), rows[:_MOST_ROWS])
+    short = ", ".join(f"{sum(w == word for _, w in heavy)} {word}" for word in HEAVY_WORDS
+                      if any(w == word for _, w in heavy))  # fmt: skip
+    rest = f"\n\n… and {more} more" if more > 0 else ""
+    return MarkdownBlock(_NOTICE, f"{lines}{rest}", f"{short}.")
+
+
+def _format_size(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _group_block(group: ChangeGroup, rank: int, environment: str) -> MarkdownBlock:
+    change = group.first
+    sign = code_span(change_sign(change))
+    name = code_span(change.address) if group.is_alone else group.title
+    title = f"#### {sign} {name} {change_heading(change)}"
+    names = () if group.is_alone else wrap(", ".join(map(escape_line, group.addresses)), _COLUMNS)
     above = (
-        origin_text(change.origin),
+        *names,
+        origin_text(change.origin) if group.is_alone else "",
         change_reason(change),
-        rebuild_note(change),
+        sum_rebuilds(group.changes),
         snapshot_note(change, environment),
         *forecast_lines(change),
     )
-    lines = [*(f"# {word}" for word in above if word), *align_rows(change_rows(change))]
+    rows = [replace(row, sign=_DIFF_SIGNS.get(row.sign, row.sign)) for row in group.rows]
+    notes = [f"# {word}" for word in above if word]
+    lines = [*notes, *align_rows(rows)]
+    number = len(group.changes)
     if not lines:
-        return MarkdownBlock(rank, title, counted_as="change")
-    return MarkdownBlock(rank, f"{title}\n\n{code_fence(lines, 'diff')}", title, "change")
+        return MarkdownBlock(rank, title, counted_as="change", number=number)
+    body = code_fence(lines, "diff")
+    if rank != _DANGER:
+        summary = count_noun(len(rows), "field") if rows else count_noun(len(notes), "note")
+        body = folded_block(summary, lines, "diff")
+    return MarkdownBlock(rank, f"{title}\n\n{body}", title, "change", number)
 
 
 def _idle_line(change: Change) -> str:

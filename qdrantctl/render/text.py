@@ -7,7 +7,6 @@ from datetime import datetime
 
 from qdrantctl.model.access_keys.report import ApiKeyRotation, CheckedToken, KeyListing
 from qdrantctl.model.audit.report import Answer, AuditReport
-from qdrantctl.model.change import Action, Change
 from qdrantctl.model.drift import Drift, DriftedResource
 from qdrantctl.model.import_report import ImportReport, ReceivedField
 from qdrantctl.model.lease import Lease, LeaseReport
@@ -36,18 +35,9 @@ from qdrantctl.render.shared.escape import (
     join_names,
 )
 from qdrantctl.render.shared.migration_lines import migration_lines
-from qdrantctl.render.shared.plan_rows import (
-    PLAN_SIGNS,
-    align_rows,
-    change_heading,
-    change_reason,
-    change_rows,
-    change_sign,
-    origin_text,
-    rebuild_note,
-    snapshot_note,
-)
-from qdrantctl.render.shared.replacement_lines import forecast_lines, replacement_lines
+from qdrantctl.render.shared.plan_lines import plan_blocks
+from qdrantctl.render.shared.plan_rows import align_rows
+from qdrantctl.render.shared.replacement_lines import replacement_lines
 from qdrantctl.render.shared.snapshot_set_table import set_table
 from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
@@ -68,7 +58,7 @@ _TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.
 
 def plan(plan: Plan, style: Style = PLAIN) -> str:
     """The plan: every change with its fields, the violations, and the totals."""
-    return "\n\n".join(_plan_lines(plan, choose_painter(colour=style.colour))) + "\n"
+    return "\n\n".join(plan_blocks(plan, style)) + "\n"
 
 
 def report(report: Report, style: Style = PLAIN) -> str:
@@ -249,49 +239,6 @@ def violations(violations: Sequence[Violation], style: Style = PLAIN) -> str:
 def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
     """A line for each set, and a line with the totals."""
     return "\n".join(set_table(sets, now)) + "\n"
-
-
-def _plan_lines(plan: Plan, paint: Paint) -> Iterator[str]:
-    yield f"qdrantctl plan: {paint(escape_line(plan.owner), 'strong')}{_server_lines(plan, paint)}"
-    for note in summaries.preparation_note(plan):
-        yield paint(f"  # {note}", "strong")
-    for change in plan.changes:
-        if change.action is not Action.NOOP:
-            yield "\n".join(_change_lines(change, plan.environment, paint))
-    yield from violation_lines(plan.violations, paint)
-    if unmanaged := summaries.unmanaged_note(plan):
-        yield unmanaged
-    if limits := summaries.unmanaged_limits_note(plan):
-        yield limits
-    yield paint(summaries.plan_summary(plan), "strong")
-    if why := summaries.blocked_note(plan):
-        yield paint(why, "error")
-
-
-def _server_lines(plan: Plan, paint: Paint) -> str:
-    """The server or the commit that a plan was compared with."""
-    if offline := summaries.offline_note(plan):
-        return f"\n{paint(offline, 'strong')}"
-    server, mode = plan.server, "cluster mode" if plan.server.distributed else "standalone"
-    url, version = paint(escape_line(server.url), "strong"), escape_line(server.version)
-    return f" on {url} (Qdrant {version}, {mode})"
-
-
-def _change_lines(change: Change, environment: str, paint: Paint) -> Iterator[str]:
-    address, sign = escape_line(change.address), change_sign(change)
-    yield paint(f"  # {address} {change_heading(change)}", "strong")
-    if reason := change_reason(change):
-        yield f"  # ({reason})"
-    if restore_note := snapshot_note(change, environment):
-        yield f"  # {restore_note}"
-    if cost := rebuild_note(change):
-        yield f"  # ({cost})"
-    yield from (f"  # {line}" for line in forecast_lines(change))
-    origin = origin_text(change.origin)
-    place = "   " + paint(origin, "faint") if origin else ""
-    yield f"{paint(f'{sign:>3}', PLAN_SIGNS[change.action])} {address}{place}"
-    for line in align_rows(change_rows(change), paint):
-        yield f"      {line}"
 
 
 def _drift_lines(drift: Drift, paint: Paint) -> Iterator[str]:

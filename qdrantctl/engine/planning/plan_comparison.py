@@ -13,7 +13,16 @@ from qdrantctl.model.spec import Path
 
 Document = Mapping[str, Any]
 
-_DERIVED = {"because", "cause", "origin", "destroys_data", "desired", "disk_bytes", "replacement"}
+_DERIVED = {
+    "because",
+    "cause",
+    "origin",
+    "destroys_data",
+    "desired",
+    "disk_bytes",
+    "points",
+    "replacement",
+}
 """These follow from the other values, or differ from one moment to the next. Another version may
 word texts differently, and a plan that is computed from its own records desires the applied value
 where it keeps drift.

@@ -309,6 +309,11 @@ def _build_change(
         optional["origin"] = desired.origin
     if live and live.facts.storage and worst_effect(draft.fields) is Effect.REBUILD:
         optional["disk_bytes"] = live.facts.storage.disk_bytes
+    is_heavy = draft.action in (Action.DELETE, Action.REPLACE) or (
+        worst_effect(draft.fields) is Effect.REBUILD
+    )
+    if live and live.facts.points is not None and is_heavy:
+        optional["points"] = live.facts.points
     if record and draft.action is not Action.NOOP:
         optional["record"] = record
     change = Change(

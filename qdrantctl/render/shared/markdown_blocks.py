@@ -8,6 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.render.shared.escape import count_noun, escape_line
+from qdrantctl.render.shared.style import Style
+
+_PIPE = "\\|"
+"""A pipe inside a cell of a table, where it would end the cell even in a code span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class MarkdownBlock:
     """A replacement that is used if the full text does not fit."""
     counted_as: str = ""
     """What the reader misses without it: `change` or `message`; empty if it is not counted."""
+    number: int = 1
+    """How many of them it has."""
 
 
 def code_span(text: str) -> str:
@@ -38,10 +44,19 @@ def code_fence(lines: Iterable[str], language: str) -> str:
     return f"{ticks}{language}\n{body}\n{ticks}"
 
 
-def folded_block(title: str, lines: Iterable[str]) -> str:
+def folded_block(title: str, lines: Iterable[str], language: str = "text") -> str:
     """Lines behind a title that opens them."""
-    inner = code_fence(lines, "text")
+    inner = code_fence(lines, language)
     return f"<details><summary>{title}</summary>\n\n{inner}\n\n</details>"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; the first two columns are text, the others numbers. Cells hold code spans only."""
+    bars = ["---" if number < 2 else "---:" for number in range(len(titles))]
+    lines = (titles, bars, *rows)
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', _PIPE) for cell in line)} |" for line in lines
+    )
 
 
 def comment_marker(command: str, project: str, environment: str) -> str:
@@ -55,14 +70,15 @@ def comment_marker(command: str, project: str, environment: str) -> str:
 
 
 def fit_blocks(
-    marker: str, title: str, blocks: Sequence[MarkdownBlock], max_bytes: int, command: str = "plan"
+    marker: str, title: str, blocks: Sequence[MarkdownBlock], style: Style, command: str = "plan"
 ) -> str:
     """Marker, title and as many blocks as fit; the last line counts missing blocks."""
+    max_bytes, where = style.max_bytes, _name_whole(command, style.details_url)
     whole = _join_parts([marker, title, *(block.full for block in blocks)])
     if _byte_size(whole) <= max_bytes:
         return whole
-    totals = Counter(block.counted_as for block in blocks)
-    most = _cut_notice(totals["change"], totals["message"], totals["change"], max_bytes, command)
+    totals = _count_parts(blocks)
+    most = _cut_notice(totals["change"], totals["message"], totals["change"], max_bytes, where)
     budget = max_bytes - _byte_size(_join_parts([marker, title, most]))
     if budget < 0:
         return _smallest_text(
@@ -70,12 +86,17 @@ def fit_blocks(
         )
     texts = _choose_blocks(blocks, budget)
     pairs = list(zip(blocks, texts, strict=True))
-    cut = Counter(block.counted_as for block, text in pairs if not text)
-    brief = sum(
-        block.counted_as == "change" and text not in ("", block.full) for block, text in pairs
-    )
-    tail = _cut_notice(cut["change"], cut["message"], brief, max_bytes, command)
+    cut = _count_parts(block for block, text in pairs if not text)
+    brief = _count_parts(block for block, text in pairs if text not in ("", block.full))["change"]
+    tail = _cut_notice(cut["change"], cut["message"], brief, max_bytes, where)
     return _join_parts([marker, title, *filter(None, texts), tail])
+
+
+def _count_parts(blocks: Iterable[MarkdownBlock]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for block in blocks:
+        counts[block.counted_as] += block.number
+    return counts
 
 
 def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
@@ -91,7 +112,13 @@ def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
     return texts
 
 
-def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command: str) -> str:
+def _name_whole(command: str, details_url: str) -> str:
+    """Where the reader finds the whole document."""
+    shows = f"`qdrantctl {command}` shows all."
+    return f"{shows} It is kept at {code_span(details_url)}." if details_url else shows
+
+
+def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, where: str) -> str:
     """Counts of omitted parts. Larger numbers never make it shorter."""
     counts = (
         (changes, "change", "not shown"),
@@ -100,7 +127,7 @@ def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, command
     )
     parts = [f"{count_noun(number, word)} {how}" for number, word, how in counts if number]
     summary = ", ".join(parts) or "lists not shown"
-    return f"_Cut to {max_bytes} bytes: {summary}. `qdrantctl {command}` shows all._"
+    return f"_Cut to {max_bytes} bytes: {summary}. {where}_"
 
 
 def _smallest_text(marker: str, title: str, cut: str, max_bytes: int) -> str:

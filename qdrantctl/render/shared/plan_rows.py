@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
-from qdrantctl.model.change import Action, Cause, Change, FieldChange, ReplacementForecast
+from qdrantctl.model.change import (
+    Action,
+    Cause,
+    Change,
+    FieldChange,
+    ReplacementForecast,
+    worst_effect,
+)
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.snapshots.snapshot import restore_command
@@ -99,11 +107,44 @@ def snapshot_note(change: Change, environment: str) -> str:
     return f"a snapshot is taken first; restore with: {restore}"
 
 
-def rebuild_note(change: Change) -> str:
+HEAVY_WORDS = (
+    "destroyed",
+    "destroyed and created again",
+    "refused",
+    "replaced without downtime",
+    "re-indexed",
+)
+"""What a reviewer must not miss, the heaviest first."""
+
+
+def heavy_word(change: Change) -> str:
+    """What a change does that a reviewer must not miss; empty for others."""
+    if change.action is Action.DELETE or change.retires:
+        return HEAVY_WORDS[0]
+    if change.action is Action.REFUSED:
+        return HEAVY_WORDS[2]
+    if change.action is Action.REPLACE:
+        return HEAVY_WORDS[3] if _is_beside(change) else HEAVY_WORDS[1]
+    return HEAVY_WORDS[4] if worst_effect(change.fields) is Effect.REBUILD else ""
+
+
+def measure_change(change: Change) -> tuple[int | None, int | None]:
+    """Points and bytes on disk that a change concerns; None where they are unknown."""
+    points, size = change.points, change.disk_bytes
+    if isinstance(change.replacement, ReplacementForecast):
+        points, size = change.replacement.points, change.replacement.disk_bytes
+    return (
+        points if isinstance(points, int) else None,
+        size if isinstance(size, int) else None,
+    )
+
+
+def sum_rebuilds(changes: Iterable[Change]) -> str:
     """How much the server rewrites to re-index; empty where it does not, or where it is unknown."""
-    if not isinstance(change.disk_bytes, int):
+    sizes = [change.disk_bytes for change in changes if isinstance(change.disk_bytes, int)]
+    if not sizes:
         return ""
-    return f"re-indexing reads and rewrites up to {change.disk_bytes:,} bytes, in each replica"
+    return f"re-indexing reads and rewrites up to {sum(sizes):,} bytes, in each replica"
 
 
 def origin_text(origin: object) -> str:
@@ -118,8 +159,8 @@ def change_rows(change: Change) -> tuple[FieldRow, ...]:
     )
 
 
-def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str]:
-    """Rows as lines with aligned columns."""
+def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain, width: int = 0) -> list[str]:
+    """Rows as lines with aligned columns; notes that do not fit a width are on their own line."""
     cells = [
         (
             (row.sign, row.sign),
@@ -136,15 +177,27 @@ def align_rows(rows: Sequence[FieldRow], paint: Paint = paint_plain) -> list[str
     ]
     lines: list[str] = []
     for line in cells:
-        text_line, gap = "", ""
-        for (text, tone), width in zip(line, widths, strict=True):
-            if text:
-                text_line += gap + paint(text, tone)
-                gap = ""
-            # The gap is written only if another cell follows.
-            gap += " " * (max(width - len(text), 0) + bool(width or text))
-        lines.append(text_line)
+        is_long = width > 0 and len(_join_cells(line, widths, paint_plain)) > width
+        lines.append(_join_cells(line[:3] if is_long else line, widths, paint))
+        if is_long:
+            rest = "  ".join(text.strip() for text, _ in line[3:] if text)
+            lines += (
+                paint(f"    {part}", "faint")
+                for part in wrap(rest, max(width - 4, 20), break_on_hyphens=False)
+            )
     return lines
+
+
+def _join_cells(cells: Sequence[tuple[str, str]], widths: Sequence[int], paint: Paint) -> str:
+    """A line of a table; no blanks follow its last cell."""
+    line, gap = "", ""
+    for (text, tone), width in zip(cells, widths, strict=False):
+        if text:
+            line += gap + paint(text, tone)
+            gap = ""
+        # The gap is written only if another cell follows.
+        gap += " " * (max(width - len(text), 0) + bool(width or text))
+    return line
 
 
 def _field_row(field: FieldChange, action: Action) -> FieldRow:

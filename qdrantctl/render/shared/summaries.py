@@ -88,6 +88,15 @@ def plan_summary(plan: Plan) -> str:
     )
 
 
+def verdict(plan: Plan) -> str:
+    """The summary after whether the plan can be applied."""
+    summary = plan_summary(plan)
+    if blocked_note(plan):
+        return f"Blocked. {summary}"
+    can_apply = plan.offline is ABSENT and (plan.summary.changes or list_calls(plan.prepare))
+    return f"Applicable. {summary}" if can_apply else summary
+
+
 def offline_note(plan: Plan, named: Callable[[str], str] = escape_line) -> str:
     """What an offline plan was compared with, and what is unknown to it; empty for other plans."""
     if not isinstance(plan.offline, OfflineSource):

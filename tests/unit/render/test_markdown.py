@@ -17,7 +17,7 @@ from tests.support.plans import at, change, field, names, plan, plans, quickly, 
 
 MARKER = re.compile(r"<!-- qdrantctl (plan|apply) project=[\w.~-]+ environment=[\w.~-]+ -->\n?")
 OURS = re.compile(r"<details><summary>\d+ [a-z, ]+</summary>\n?|</details>\n?")
-PARSER = MarkdownIt("commonmark")
+PARSER = MarkdownIt("commonmark").enable("table")
 
 
 def shown(*changes, max_bytes=65000, **more):
@@ -33,7 +33,7 @@ def assert_sound(text: str) -> None:
                 html.append(part.content)
             elif part.type == "text":
                 prose.append(part.content)
-            assert part.type not in ("link_open", "image", "table_open", "code_block", "hr")
+            assert part.type not in ("link_open", "image", "code_block", "hr")
             if part.type == "fence":
                 lines = text.split("\n")
                 start, end = part.map
@@ -54,7 +54,8 @@ def test_a_plan_in_full():
     found = shown(
         change(Action.UPDATE, "collection/a",
                field(("hnsw_config", "m"), 16, 32, effect=Effect.REBUILD, origin=at(14),
-                     because="re-indexes the collection"), origin=at(4)),
+                     because="re-indexes the collection"),
+               origin=at(4), points=12_000_000, disk_bytes=5000),
         change(Action.DELETE, "collection/old", because="no manifest states it"),
         change(Action.NOOP, "collection/idle"),
         violations=(Violation(rule="QC202", address="collection/old", message="it has points"),),
@@ -63,9 +64,17 @@ def test_a_plan_in_full():
     assert found == (
         """\
 <!-- qdrantctl plan project=shop environment=prod -->
-### Plan: 0 to add, 1 to change, 1 to destroy.
+### Blocked. Plan: 0 to add, 1 to change, 1 to destroy.
 
 `shop/prod` on `http://localhost:6333` (Qdrant `1.16.3`, cluster mode)
+
+**Apply is blocked by 1 error: apply would make no changes. \
+Resolve the errors above, or leave a change out with --exclude ADDRESS.**
+
+|  | effect | points | bytes on disk |
+| --- | --- | ---: | ---: |
+| `collection/old` | destroyed |  |  |
+| `collection/a` | re-indexed | 12,000,000 | 5,000 |
 
 #### `-` `collection/old` will be destroyed
 
@@ -75,18 +84,20 @@ def test_a_plan_in_full():
 
 #### `~` `collection/a` will be updated in-place
 
+<details><summary>1 field</summary>
+
 ```diff
 # manifests/a.yaml:4
-~ hnsw_config.m : 16 -> 32   # re-indexes the collection   manifests/a.yaml:14
+# re-indexing reads and rewrites up to 5,000 bytes, in each replica
+! hnsw_config.m : 16 -> 32   # re-indexes the collection   manifests/a.yaml:14
 ```
+
+</details>
 
 ```text
 error[QC202]: it has points
   --> collection/old
 ```
-
-**Apply is blocked by 1 error: apply would make no changes. \
-Resolve the errors above, or leave a change out with --exclude ADDRESS.**
 
 <details><summary>1 unchanged</summary>
 
@@ -117,7 +128,8 @@ def test_what_destroys_comes_first_whatever_the_order():
 
 def many():
     wide = [field(("metadata", f"k{n}"), n, n + 1) for n in range(20)]
-    made = [change(Action.UPDATE, f"collection/u{n}", *wide) for n in range(30)]
+    own = [field(("metadata", "own"), n, n + 1) for n in range(30)]
+    made = [change(Action.UPDATE, f"collection/u{n}", *wide, own[n]) for n in range(30)]
     return [*made, change(Action.DELETE, "collection/old")]
 
 
@@ -142,7 +154,7 @@ def test_a_cut_plan_keeps_what_destroys_and_counts_the_rest():
 def test_the_smallest_size_holds_marker_sum_and_what_was_cut():
     assert shown(*many(), max_bytes=200) == (
         "<!-- qdrantctl plan project=shop environment=prod -->\n"
-        "### Plan: 0 to add, 30 to change, 1 to destroy.\n\n"
+        "### Applicable. Plan: 0 to add, 30 to change, 1 to destroy.\n\n"
         "31 changes cut.\n"
     )
 
@@ -164,6 +176,41 @@ def test_markers_of_different_owners_differ(one, other):
     assert len(found) == len({one, other})
 
 
+def capped(count):
+    """Changes that tighten one cap of many collections."""
+    cap = field(("strict_mode_config", "max_query_limit"), 1000, 500, direction="tightens")
+    return [change(Action.UPDATE, f"collection/c{n}", cap, origin=at(n)) for n in range(count)]
+
+
+def test_what_is_alike_is_shown_once():
+    found = shown(change(Action.UPDATE, "alias/live", field(("x",), 1, 2)), *capped(20))
+    assert "#### `~` 20 collections will be updated in-place" in found
+    assert found.count("max_query_limit") == 1
+    assert all(f"collection/c{n}" in found for n in range(20))
+    assert found.index("alias/live") < found.index("20 collections")
+    assert_sound(found)
+
+
+def test_two_are_shown_one_by_one():
+    assert shown(*capped(2)).count("max_query_limit") == 2
+
+
+def test_what_destroys_is_never_grouped():
+    found = shown(*(change(Action.DELETE, f"collection/{n}") for n in range(5)))
+    assert found.count("will be destroyed") == 5
+
+
+def test_what_was_cut_is_counted_and_kept_elsewhere():
+    style = Style(max_bytes=600, details_url="https://ci.example/runs/7")
+    alone = [
+        change(Action.UPDATE, f"alias/{n}", field(("collection",), "a", f"b{n}")) for n in range(30)
+    ]
+    found = markdown.plan(plan(*capped(20), *alone), style)
+    assert re.search(r"\d+ changes not shown", found)
+    assert found.endswith("It is kept at `https://ci.example/runs/7`._\n")
+    assert_sound(found)
+
+
 def test_long_lists_end_with_a_number():
     found = shown(unmanaged=tuple(f"collection/{n}" for n in range(250)))
     assert fences(found) == ["".join(f"collection/{n}\n" for n in range(100)) + "… and 150 more\n"]
@@ -172,7 +219,7 @@ def test_long_lists_end_with_a_number():
 def test_backticks_make_longer_fences_and_spans():
     found = shown(change(Action.UPDATE, "collection/a``b", field(("metadata", "k"), "````", "x")))
     assert "#### `~` ``` collection/a``b ``` will be updated in-place" in found
-    assert '`````diff\n~ metadata.k : "````" -> "x"\n`````' in found
+    assert '`````diff\n! metadata.k : "````" -> "x"\n`````' in found
 
 
 @pytest.mark.slow
@@ -193,7 +240,10 @@ def test_never_larger_than_asked_and_never_cut_inside(made, max_bytes):
 @given(plans, st.integers(200, 6000))
 def test_what_is_shown_and_what_is_cut_are_all_changes(made, max_bytes):
     found = markdown.plan(made, Style(max_bytes=max_bytes))
-    titles = len(re.findall("^#### ", found, re.MULTILINE))
+    titles = sum(
+        int(number or 1)
+        for number in re.findall(r"^#### `+[^`]+`+ (?:(\d+) )?", found, re.MULTILINE)
+    )
     tail = found.splitlines()[-1]
     cut = re.search(r"(\d+) changes? (?:not shown|cut)", tail)
     acting = sum(c.action is not Action.NOOP for c in made.changes)

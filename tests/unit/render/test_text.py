@@ -199,6 +199,54 @@ def test_a_cluster_with_a_replacement_under_way_does_not_match_the_manifests():
     )
 
 
+def capped(count):
+    """Changes that tighten one cap of many collections."""
+    cap = field(("strict_mode_config", "max_query_limit"), 1000, 500, direction="tightens")
+    return [change(Action.UPDATE, f"collection/products-{n}", cap) for n in range(count)]
+
+
+def test_what_is_alike_is_shown_once():
+    assert body(*capped(4)) == (
+        "  # 4 collections will be updated in-place\n"
+        "  ~ collection/products-0, collection/products-1, collection/products-2, "
+        "collection/products-3\n"
+        "      ~ strict_mode_config.max_query_limit : 1000 -> 500   # tightens"
+    )
+
+
+def test_a_summary_has_a_line_for_each():
+    one = change(
+        Action.UPDATE,
+        "collection/a",
+        field(("hnsw_config", "m"), 16, 32, effect=Effect.REBUILD, because="re-indexes"),
+        field(("metadata", "team"), "search", "ads"),
+    )
+    made = plan(change(Action.DELETE, "collection/old", because="no manifest states it"), one)
+    lines = text.plan(made, Style(summary=True)).splitlines()
+    assert lines[2:4] == [
+        "  - collection/old: no manifest states it",
+        '  ~ collection/a: hnsw_config.m 16 -> 32, metadata.team "search" -> "ads"  # re-indexes',
+    ]
+
+
+def test_many_changes_fit_on_two_screens():
+    """32 changes, all different, on screens of 50 lines of 100 columns."""
+    made = plan(
+        *(change(Action.UPDATE, f"collection/{n}", field(("metadata", "k" * 90), n, n + 1))
+          for n in range(32))
+    )  # fmt: skip
+    lines = text.plan(made, Style(width=100, summary=True)).splitlines()
+    assert len(lines) <= 100
+    assert all(len(line) <= 100 for line in lines)
+
+
+def test_notes_that_do_not_fit_the_terminal_follow_on_lines_of_their_own():
+    long = field(("hnsw_config", "m"), 16, 32, because="re-indexes " + "the collection " * 8)
+    found = text.plan(plan(change(Action.UPDATE, "collection/a", long)), Style(width=80))
+    assert all(len(line) <= 80 for line in found.splitlines()[2:])
+    assert "      ~ hnsw_config.m : 16 -> 32\n          # re-indexes the collection" in found
+
+
 def test_a_retirement_counts_as_a_destruction():
     retiring = change(Action.UPDATE, because=RETIRES, steps=(STEP,))
     assert sums(retiring) == "Plan: 0 to add, 0 to change, 1 to destroy."
