@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import TracebackType
 from typing import Self
 
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.exchange import READ_TRIES, RETRY_PAUSE, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,
     HttpResponse,
     ResponseLost,
-    TlsFiles,
 )
-from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.adapters.qdrant.node_versions import with_node_versions
 from qdrantctl.adapters.qdrant.prefetch import Prefetcher
 from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE
@@ -39,31 +38,6 @@ RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
 SERVER_FAILED = 500
 """The server itself failed, as it does for every read of a shard whose node is down: such a read
 is retried only once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The address of a cluster and the credentials for it."""
-
-    url: str
-    """Scheme, host, port, perhaps a path prefix; no trailing slash."""
-    api_key: str | None = field(default=None, repr=False)
-    key_hint: str = ""
-    """Where the key came from, or can be stated: the hint if the server rejects it."""
-    tls: TlsFiles = field(default_factory=TlsFiles)
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The environment variables that name proxies; empty if none may be used."""
-    timeout: float = 60.0
-    """Seconds that one request may take."""
-    nodes: tuple[str, ...] = ()
-    """The URLs of the cluster's nodes, which are used if `url` cannot be reached."""
-    grpc_port: int | None = None
-    """The port of gRPC; None if it is unknown."""
-
-    def connection(self, api_key: str | None, timeout: float) -> HttpConnection:
-        """A connection to it, opened by its first request. Raises SettingsError."""
-        proxy = find_proxy(self.url, self.proxies)
-        return HttpConnection(self.url, api_key, timeout, tls=self.tls, proxy=proxy)
 
 
 class RestClient:

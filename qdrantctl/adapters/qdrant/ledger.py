@@ -6,7 +6,7 @@ One point per address, without vectors; and one point with a random id that iden
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from uuid import UUID, uuid5
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
@@ -15,6 +15,7 @@ from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call, collection_path, wait_query
@@ -25,7 +26,7 @@ _CLUSTER = "cluster"
 _LEDGER_PAGE = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerContents:
     """The contents of the ledger."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.step import Call
 

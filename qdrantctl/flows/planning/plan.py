@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
@@ -73,7 +74,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.client import Client
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanOptions:
     """Options of a plan."""
 
@@ -93,7 +94,7 @@ class PlanOptions:
     """Collections whose replaced one is deleted now, however long it was to be kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanResult:
     """A plan, and the states it was computed from."""
 

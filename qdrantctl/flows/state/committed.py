@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.model.address import Address
 from qdrantctl.model.committed_state import state_path
 from qdrantctl.model.errors import StateError, UsageError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
 
@@ -22,7 +23,7 @@ _MAX_FILES = 20
 """Files listed in an error; more are counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommittedState:
     """The committed state of one environment: on disk, and as computed from the manifests."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from qdrantctl.adapters.qdrant.ledger import LedgerContents, parse_entry, read_ledger
 from qdrantctl.adapters.qdrant.replacement_records import parse_replacements
@@ -15,6 +15,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import ClusterError, explain_misread
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames, list_object_names
 from qdrantctl.model.polling import poll
 from qdrantctl.model.quota import QuotaStatus
@@ -31,7 +32,7 @@ Progress = Callable[[str], None]
 """Receives a short text about the current activity."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClusterState:
     """The state of one cluster as read at one time."""
 
@@ -60,7 +61,7 @@ class ClusterState:
         return result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CachingClient:
     """A client that sends each GET once, so that all kinds see the same response."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from qdrantctl.model.change import Action, Cause, Change, FieldChange, ReplacementForecast
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.snapshots.snapshot import restore_command
 from qdrantctl.model.step import Snapshot, TakeSet
@@ -41,7 +41,7 @@ _MAX_CELL_WIDTH = 48
 """Longer cells do not widen their column."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldRow:
     """One field of a change: its values, the reasons, and the place that declares it."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import QdrantctlError, UsageError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import is_cluster_id
@@ -40,7 +41,7 @@ from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, set_folder
 from qdrantctl.model.step import Call
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AppliedPolicy:
     """A policy with its opened destinations and their sets."""
 
