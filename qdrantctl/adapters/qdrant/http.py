@@ -126,18 +126,24 @@ class HttpConnection:
         self._used = time.monotonic()
         return answer
 
-    def send_get(self, target: str) -> bool:
-        """Send a GET without waiting for its response; False if it could not be sent."""
+    @property
+    def is_open(self) -> bool:
+        """Whether the next request needs no new connection."""
+        return self._connection is not None
+
+    def send_read(self, method: str, target: str, body: bytes) -> bool:
+        """Send a read without waiting for its response; False if it could not be sent."""
         try:
             connection = self._connection or self._open()
-            connection.request("GET", self._prefix + target, None, self._headers)
+            connection.request(method, self._prefix + target, body or None, self._headers)
         except (ConnectionFailed, OSError, http.client.HTTPException):
             return False
         return True
 
     def receive(self) -> HttpResponse | None:
-        """The response to `send_get`; None if no complete response arrived."""
-        assert self._connection is not None
+        """The response to `send_read`; None if no complete response arrived."""
+        if self._connection is None:
+            return None
         try:
             response = self._connection.getresponse()
             answer = _read_response(response)

@@ -59,11 +59,7 @@ def read_ledger(client: Client) -> LedgerContents:
     cluster: dict[str, str] = {}
     offset = ABSENT
     while True:
-        body = {"limit": _LEDGER_PAGE, "with_payload": True, "with_vector": False}
-        if offset is not ABSENT:
-            body["offset"] = offset
-        path = collection_path(LEDGER_COLLECTION, "points", "scroll")
-        page = get_or_none(client, Call(method="POST", path=path, body=body))
+        page = get_or_none(client, ledger_page_request(offset))
         if page is None:
             return LedgerContents()
         for point in page["points"]:
@@ -76,6 +72,15 @@ def read_ledger(client: Client) -> LedgerContents:
         offset = page.get("next_page_offset")
         if offset is None:
             return LedgerContents(True, entries=entries, **cluster)
+
+
+def ledger_page_request(offset: Json = ABSENT) -> Call:
+    """The request for a page of the ledger, without an offset for its first."""
+    body = {"limit": _LEDGER_PAGE, "with_payload": True, "with_vector": False}
+    if offset is not ABSENT:
+        body["offset"] = offset
+    path = collection_path(LEDGER_COLLECTION, "points", "scroll")
+    return Call(method="POST", path=path, body=body)
 
 
 def write_entries(client: Client, entries: Iterable[Mapping[str, Json]]) -> None:
