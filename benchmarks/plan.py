@@ -1,4 +1,4 @@
-"""`qdrantctl plan` without changes, against GET requests for the same collections."""
+"""`qdrantctl plan` and `drift` without changes, against GET requests for the same collections."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ for name in sys.argv[2:]:
     connection.getresponse().read()
 """
 PLAN = [QDRANTCTL, "plan", "--detailed-exitcode"]
+DRIFT = [QDRANTCTL, "drift"]
 
 
 def rows(folder: Path) -> Iterator[Row]:
@@ -37,8 +38,15 @@ def rows(folder: Path) -> Iterator[Row]:
         loop = [PYTHON, "-c", LOOP, urlsplit(url).netloc, *names(MANY)]
         yield compare(
             f"`plan` with nothing to do, {MANY:,} collections / GET of each with `http.client`",
-            2,
+            2.2,
             lambda: run(PLAN, many),
+            lambda: run(loop, many),
+            repeats=11,
+        )
+        yield compare(
+            f"`drift` of {MANY:,} collections / the same requests",
+            2.2,
+            lambda: run(DRIFT, many),
             lambda: run(loop, many),
             repeats=11,
         )

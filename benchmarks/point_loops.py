@@ -18,7 +18,7 @@ PAGE, THREADS = 1000, 4
 
 
 def make_context(url: str, port: int, folder: Path):
-    from qdrantctl.adapters.qdrant.client import Endpoint
+    from qdrantctl.adapters.qdrant.endpoint import Endpoint
     from qdrantctl.adapters.qdrant.points.opening import choose_form, open_point_store
     from qdrantctl.flows.replacement.passes.context import PassContext, ServerConversion, StorePair
 

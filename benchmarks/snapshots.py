@@ -21,7 +21,8 @@ REPEATS = 5
 COPY = """
 import json, sys, time
 from pathlib import Path
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.stores.folder import FolderStore
 from qdrantctl.flows.snapshots.policies.backup import copy_to_destination
 from qdrantctl.flows.cluster.nodes import JobContext

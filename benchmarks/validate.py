@@ -1,15 +1,20 @@
-"""`qdrantctl validate` against ruamel's C loader alone, and its peak memory."""
+"""10,000 resources offline: `validate` and `plan --offline`, their memory and growth."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.ratio import PYTHON, QDRANTCTL, Row, compare, run
+from benchmarks.ratio import PYTHON, QDRANTCTL, Row, compare, run, seconds
 from benchmarks.workload import project
 
-COUNT = 10_000
-MEMORY = 400
+COUNT, FEW = 10_000, 1_000
+SECONDS = 4.0
+MEMORY = 250
+LINEAR = 1.2 * COUNT / FEW
+"""A fifth above proportional: start-up is in both."""
+COMMANDS = (("validate",), ("plan", "--offline"))
 LOADER = """
 from pathlib import Path
 from ruamel.yaml.cyaml import CSafeLoader
@@ -34,6 +39,20 @@ def rows(folder: Path) -> Iterator[Row]:
         lambda: run([PYTHON, "-c", LOADER], project_folder),
         repeats=3,
     )
-    run([PYTHON, "-c", PEAK, QDRANTCTL, "validate"], project_folder)
-    peak = int((project_folder / "peak").read_text())
+    few = project(folder / "few", FEW, "http://127.0.0.1:1")
+    for words in COMMANDS:
+        yield from _offline_rows(words, project_folder, few)
+
+
+def _offline_rows(words: tuple[str, ...], many: Path, few: Path) -> Iterator[Row]:
+    """The duration, the peak memory and the growth of a command without a server."""
+    task = f"`{' '.join(words)}` of {COUNT:,} resources"
+    pairs = [(run([QDRANTCTL, *words], many), run([QDRANTCTL, *words], few)) for _ in range(3)]
+    wall = statistics.median(large.wall for large, _ in pairs)
+    yield Row(task, seconds(wall), "", "", seconds(SECONDS), wall <= SECONDS)
+    ratio = statistics.median(large.cpu / small.cpu for large, small in pairs)
+    yield Row(f"its processor time / that of {FEW:,}", "", "", f"{ratio:.1f}", f"{LINEAR:g} x",
+              ratio <= LINEAR)  # fmt: skip
+    run([PYTHON, "-c", PEAK, QDRANTCTL, *words], many)
+    peak = int((many / "peak").read_text())
     yield Row("its peak memory", f"{peak} MiB", "", "", f"{MEMORY} MiB", peak <= MEMORY)

@@ -100,11 +100,12 @@ def command(args: DriftArgs) -> int:
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.drift import compare_with_baseline, detect_drift
     from qdrantctl.flows.lease import lease_note
+    from qdrantctl.flows.state.live import list_first_reads
 
     settings = args.project_settings()
     progress = Progress(args.verbose)
     try:
-        with connect(settings, progress.on_request) as client:
+        with connect(settings, progress.on_request, list_first_reads()) as client:
             report = detect_drift(
                 settings, client, date.today(), progress.report, strict=args.unmanaged
             )

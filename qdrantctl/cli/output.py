@@ -9,7 +9,6 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -51,6 +50,8 @@ def render(
 
 def _terminal_width(stream: TextIO) -> int | None:
     """The columns of a terminal; None for other output."""
+    from shutil import get_terminal_size
+
     return get_terminal_size().columns if can_draw(stream) else None
 
 

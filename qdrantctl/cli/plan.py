@@ -121,11 +121,12 @@ def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
     from qdrantctl.flows.lease import lease_note
     from qdrantctl.flows.planning.documents import ensure_writable
     from qdrantctl.flows.planning.plan import make_plan
+    from qdrantctl.flows.state.live import list_first_reads
 
     ensure_writable(args.out)
     settings = args.settings()
     try:
-        with connect(settings, progress.on_request) as client:
+        with connect(settings, progress.on_request, list_first_reads()) as client:
             result = make_plan(settings, args.planning(), client, date.today(), progress.report)
             running = lease_note(client, settings.owner)
     finally:

@@ -6,11 +6,11 @@ import codecs
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from qdrantctl.model.errors import QdrantctlError
+from qdrantctl.model.frozen import frozen
 
 _SUBSTITUTES = {
     "…": "...",
@@ -31,7 +31,7 @@ _SUBSTITUTES = {
 _HANDLER = "qdrantctl.substitute"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SafeStream:
     """A stream of text that hands its write errors to a function."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +11,7 @@ import click
 from qdrantctl.cli.interrupt import catch_signals
 from qdrantctl.cli.output import can_draw, print_for_operator, print_output, render
 from qdrantctl.cli.progress import Progress
+from qdrantctl.model.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 BLOCKED, INCOMPLETE, INTERRUPTED = 3, 6, 130
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TerminalView:
     """Shows plans and progress of a command, and prompts for approval."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from qdrantctl.engine.judge import FieldVerdict, can_remake, is_equal, judge_field
 from qdrantctl.model.change import NOT_MANAGED, Cause, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, FieldRule, Json, json_equal
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import FieldTree, Path, value_inside
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DiffContext:
     """What a comparison needs besides the three specs."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from qdrantctl.engine.diff import diff_states
 from qdrantctl.engine.hidden import describe_hidden, find_hidden, show_way_out
@@ -26,13 +25,14 @@ from qdrantctl.model.drift import (
     LastApply,
 )
 from qdrantctl.model.field_rule import ABSENT, Effect, Json, json_equal
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.paths import get_at
 from qdrantctl.model.resource import Record, Resource, is_recreated, json_digest
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DriftInput:
     """A resource as it was applied and as it is now, with their comparison."""
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qdrantctl import __version__
 from qdrantctl.adapters.project import drift_baseline
@@ -16,9 +16,7 @@ from qdrantctl.adapters.qdrant.ledger import LEDGER_COLLECTION
 from qdrantctl.engine import drift as engine
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.safety.replacement import describe_kept, describe_run
-from qdrantctl.engine.snapshots.policy_status import KIND as POLICY
-from qdrantctl.engine.snapshots.policy_status import WORDS, PolicyFinding
-from qdrantctl.flows.snapshots.policies.status import check_policies
+from qdrantctl.flows.snapshots.policies.findings import POLICY, check_policies
 from qdrantctl.flows.state.clones import classify_owners, clone_notices
 from qdrantctl.flows.state.desired import load_desired_state, merge_unselected
 from qdrantctl.flows.state.live import ClusterState, Progress, read_cluster_state
@@ -29,6 +27,9 @@ from qdrantctl.model.drift import Baseline, Drift
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Inventory
+
+if TYPE_CHECKING:
+    from qdrantctl.engine.snapshots.policy_status import PolicyFinding
 
 
 def detect_drift(
@@ -131,6 +132,8 @@ def _must_have_applied(settings: Settings) -> bool:
 
 def _count_by_kind(findings: Iterable[PolicyFinding]) -> dict[str, int]:
     """Number of findings of each kind, including kinds without any."""
+    from qdrantctl.engine.snapshots.policy_status import WORDS
+
     return dict.fromkeys(WORDS, 0) | Counter(finding.word for finding in findings)
 
 

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from qdrantctl.adapters.system.actor import find_actor
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.client import Client, NodeClient
 from qdrantctl.model.errors import ClusterError, LeaseError, QdrantctlError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.lease import (
     Lease,
     LeaseReport,
@@ -33,7 +33,7 @@ POLL = 1.0
 """Seconds between two attempts while another process holds the lease."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaseWait:
     """How long to wait for the lease, and where to report the wait."""
 

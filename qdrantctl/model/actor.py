@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from qdrantctl.model.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actor:
     """Who acts. Each is one printable line of at most 200 characters, empty if unknown."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, Self
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.server import Server
@@ -33,7 +33,7 @@ class Client(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReadRequest:
     """Which live resources to read, and how much of each."""
 

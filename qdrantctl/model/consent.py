@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.address import Address, unsendable_reason
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.spec import Spec
 
 Verb = Literal["delete", "replace", "adopt", "adopt_cloned", "loosen", "widen", "alias"]
@@ -44,7 +44,7 @@ def _check_day(value: Any) -> date:
 Day = Annotated[date, BeforeValidator(_check_day)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Consent:
     """One permission. `pattern` is an address, or a glob with `*` and `?`.
 

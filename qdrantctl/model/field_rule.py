@@ -6,12 +6,13 @@ import math
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
 from pydantic import MISSING
 
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.server import UNKNOWN, Server, Version
 
 Json = Any
@@ -41,7 +42,7 @@ class Effect(IntEnum):
     """Not supported by this server."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Availability:
     """The servers that support a field or value. Empty versions mean no bound."""
 
@@ -73,7 +74,7 @@ class Availability:
 OPEN = Availability()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deprecation:
     """A field that servers accept and that another one is to replace."""
 
@@ -83,7 +84,7 @@ class Deprecation:
     """What to write instead, as a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldRule:
     """How one field behaves. One triple add / change / drop covers scalars and keyed maps alike.
 

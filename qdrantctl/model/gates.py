@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.server import UNKNOWN, Version
 
 FailOn = Literal["loosening", "widening"]
@@ -12,7 +12,7 @@ Requirement = Literal["strict_mode", "alias_for_replace"]
 REQUIREMENTS: tuple[Requirement, ...] = get_args(Requirement)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gates:
     """The gates that the project file states for an environment."""
 

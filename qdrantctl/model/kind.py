@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, FieldChange
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
@@ -18,7 +18,7 @@ from qdrantctl.model.step import Call
 from qdrantctl.model.violation import Finding, Violation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """The input of a kind for planning: the server, the date and the three states."""
 
@@ -35,7 +35,7 @@ class Context:
     """The names of collections on the cluster."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Overlay:
     """A kind of manifest that is not a resource: it provides defaults for resources."""
 
@@ -91,7 +91,7 @@ def _unresolved(resource: Resource, *_: object) -> Resource:
     return resource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kind:
     """One kind of resource."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 
 PREFIX = f"{OWN_PREFIX}_lease"
 _SNAPSHOTS_SUFFIX = "/~snapshots"
@@ -16,7 +16,7 @@ _WORK = {_SNAPSHOTS_SUFFIX: "job on snapshots", _REPLACEMENTS_SUFFIX: "replaceme
 They are no valid environment names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lease:
     """One lease. Fields of the holder are empty if they are missing or unreadable."""
 
@@ -88,7 +88,7 @@ class Lease:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaseReport:
     """The leases of one owner, expired or not; None if there is no such lease."""
 

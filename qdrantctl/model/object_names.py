@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.replacement import ReplacementRecord
 
 _COLLECTION_KIND = "collection"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectNames:
     """Translates addresses of collections to names on the cluster, and back."""
 

@@ -6,11 +6,12 @@ The quota itself is one for the cluster, memory and disk are each node's own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.server import Version
 
 QUOTAS_SINCE = Version(1, 19, 0)
@@ -23,7 +24,7 @@ _DEFAULT_MARGIN = 5
 class NodeUsage(BaseModel):
     """How full one node is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     node: str = Field(description="Id of the node in the cluster; empty for a standalone server.")
     memory_percent: int | None = Field(
@@ -39,7 +40,7 @@ class NodeUsage(BaseModel):
         return self.memory_percent if limit == MEMORY_LIMIT else self.disk_percent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QuotaStatus:
     """The quota in force, and how full each node that answered is."""
 

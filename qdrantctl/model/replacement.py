@@ -132,7 +132,7 @@ class ReplacementSettings(Spec):
 class CollectionRef(BaseModel):
     """A collection on the cluster: its name there, and what tells it from a recreated one."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     name: str
     uuid: str = ""
@@ -142,7 +142,7 @@ class CollectionRef(BaseModel):
 class ReplacementRecord(BaseModel):
     """The state of a replacement, in the ledger under `replacement/NAME` until it is finished."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     id: str = Field(description="Random id of this replacement.")
     owner: str = Field(description="Project and environment.")

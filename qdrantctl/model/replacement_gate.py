@@ -24,7 +24,7 @@ class CheckName(StrEnum):
 class GateCheck(BaseModel):
     """One check of the new collection."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: CheckName
     passed: bool
@@ -40,7 +40,7 @@ class GateCheck(BaseModel):
 class GateResult(BaseModel):
     """The result of all checks that were asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     checks: tuple[GateCheck, ...]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
@@ -30,7 +31,7 @@ class Origin(BaseModel):
         return f"{self.file}:{self.line}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IgnoredField:
     """A field that plans ignore (`lifecycle.ignore`)."""
 
@@ -39,7 +40,7 @@ class IgnoredField:
     until: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lifecycle:
     """The `lifecycle` section of a manifest."""
 
@@ -106,7 +107,7 @@ class CollectionStorage(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What the cluster reports of a live resource beside its spec. It is never diffed."""
 
@@ -154,7 +155,7 @@ class Facts:
         return {name: value for name, value in pins.items() if value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """The ledger entry of a resource without its spec."""
 
@@ -197,7 +198,7 @@ class OverlayOrigin(NamedTuple):
     origin: Origin | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resource:
     """A desired, live or last-applied resource.
 

@@ -15,7 +15,7 @@ from qdrantctl.model.resource import CollectionStorage
 class AppliedField(BaseModel):
     """One field that an apply changed on the cluster."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     path: tuple[str | int, ...] = Field(description="Its path in the spec.")
     before: Any = Field(default=ABSENT, description="Live value before; left out if none.")
@@ -25,7 +25,7 @@ class AppliedField(BaseModel):
 class HistoryEntry(BaseModel):
     """One apply of one resource, as the ledger records it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
     owner: str = Field(description="Project and environment.")
@@ -53,7 +53,7 @@ class HistoryEntry(BaseModel):
 class ResourceView(BaseModel):
     """One resource: its last-applied and live state."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`kind/name`.")
     owner: str = Field(

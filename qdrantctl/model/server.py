@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from qdrantctl.model.frozen import frozen
 
 _VERSION = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 
@@ -32,7 +33,7 @@ UNKNOWN = Version(0, 0, 0)
 """The version in plans without a server, where every setting counts as supported."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CollectionLimit:
     """How many collections a server can hold, as telemetry states it if there is a limit."""
 
@@ -41,7 +42,7 @@ class CollectionLimit:
     """The collections that exist, those of qdrantctl included."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """One Qdrant server or cluster, as `GET /` and `GET /cluster` describe it."""
 

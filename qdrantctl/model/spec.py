@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_valid
 from pydantic.fields import FieldInfo
 
 from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.server import Version
 
 Path = tuple[str | int, ...]
@@ -44,7 +45,7 @@ def field_spellings(name: str, info: FieldInfo) -> tuple[str, ...]:
     return (alias,) if isinstance(alias, str) else (name,)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldTree:
     """One place in a spec: its rule, and the fields or entries below it."""
 

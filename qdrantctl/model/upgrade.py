@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Severity
@@ -38,7 +38,7 @@ class Topic(StrEnum):
     """What an older server cannot read."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VersionChange:
     """One thing that a version of Qdrant changed."""
 

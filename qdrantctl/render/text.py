@@ -4,28 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from qdrantctl.model.access_keys.report import ApiKeyRotation, CheckedToken, KeyListing
-from qdrantctl.model.audit.report import Answer, AuditReport
-from qdrantctl.model.drift import Drift, DriftedResource
-from qdrantctl.model.import_report import ImportReport, ReceivedField
-from qdrantctl.model.lease import Lease, LeaseReport
-from qdrantctl.model.migration import MigrationReport
-from qdrantctl.model.plan import Plan
-from qdrantctl.model.replacement_status import ReplacementStatuses
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
-from qdrantctl.model.resource_view import HistoryEntry, ResourceView
-from qdrantctl.model.snapshots.reports import (
-    RemovalReport,
-    RestoredCollection,
-    SnapshotInventory,
-    VerificationReport,
-)
-from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
-from qdrantctl.model.upgrade import UpgradeReport
-from qdrantctl.model.violation import Violation
 from qdrantctl.render.diagnostics import violation_lines, violations_text
-from qdrantctl.render.shared import audit_rows, drift_rows, key_tables, side_by_side, summaries
+from qdrantctl.render.shared import summaries
 from qdrantctl.render.shared.ansi import Paint, choose_painter
 from qdrantctl.render.shared.escape import (
     count_noun,
@@ -34,17 +17,30 @@ from qdrantctl.render.shared.escape import (
     format_value,
     join_names,
 )
-from qdrantctl.render.shared.migration_lines import migration_lines
-from qdrantctl.render.shared.plan_lines import plan_blocks
 from qdrantctl.render.shared.plan_rows import align_rows
 from qdrantctl.render.shared.replacement_lines import replacement_lines
-from qdrantctl.render.shared.snapshot_set_table import set_table
-from qdrantctl.render.shared.snapshot_table import restored_notes, snapshot_table
 from qdrantctl.render.shared.style import PLAIN, Style
-from qdrantctl.render.shared.upgrade_lines import upgrade_lines
 
-_RULE_INDENT = " " * 15
-"""Indents the lines below a rule of the audit."""
+if TYPE_CHECKING:
+    from qdrantctl.model.access_keys.report import ApiKeyRotation, CheckedToken, KeyListing
+    from qdrantctl.model.audit.report import AuditReport
+    from qdrantctl.model.drift import Drift, DriftedResource
+    from qdrantctl.model.import_report import ImportReport, ReceivedField
+    from qdrantctl.model.lease import Lease, LeaseReport
+    from qdrantctl.model.migration import MigrationReport
+    from qdrantctl.model.plan import Plan
+    from qdrantctl.model.replacement_status import ReplacementStatuses
+    from qdrantctl.model.resource_view import HistoryEntry, ResourceView
+    from qdrantctl.model.snapshots.reports import (
+        RemovalReport,
+        RestoredCollection,
+        SnapshotInventory,
+        VerificationReport,
+    )
+    from qdrantctl.model.snapshots.snapshot_set import SnapshotSet
+    from qdrantctl.model.upgrade import UpgradeReport
+    from qdrantctl.model.violation import Violation
+
 OTHER_SNAPSHOTS = (
     "\nSnapshots outside sets, taken before points were destroyed or by another user:\n"
 )
@@ -58,6 +54,8 @@ _TONES = {OutcomeStatus.DONE: "+", OutcomeStatus.FAILED: "error", OutcomeStatus.
 
 def plan(plan: Plan, style: Style = PLAIN) -> str:
     """The plan: every change with its fields, the violations, and the totals."""
+    from qdrantctl.render.shared.plan_lines import plan_blocks
+
     return "\n\n".join(plan_blocks(plan, style)) + "\n"
 
 
@@ -93,6 +91,8 @@ def idle_policies(plan: Plan, _: Style = PLAIN) -> str:
 
 def resource(view: ResourceView, style: Style = PLAIN) -> str:
     """One resource: last-applied and live state side by side."""
+    from qdrantctl.render.shared import side_by_side
+
     paint = choose_painter(colour=style.colour)
     head, *more = side_by_side.resource_facts(view)
     lines = [paint(head, "strong"), *more, ""]
@@ -107,12 +107,16 @@ def resource(view: ResourceView, style: Style = PLAIN) -> str:
 
 def history(entries: Iterable[HistoryEntry], _: Style = PLAIN) -> str:
     """The applies, a line each."""
+    from qdrantctl.render.shared import side_by_side
+
     lines = list(side_by_side.history_lines(entries)) or ["Nothing was applied yet."]
     return "\n".join(lines) + "\n"
 
 
 def snapshots(inventory: SnapshotInventory, _: Style = PLAIN) -> str:
     """What can be restored: a line for each set, then one for each file of no set."""
+    from qdrantctl.render.shared.snapshot_table import snapshot_table
+
     parts = [_sets(inventory.sets, inventory.now)] if inventory.sets else []
     if inventory.sets and inventory.others:
         parts.append(OTHER_SNAPSHOTS)
@@ -149,6 +153,8 @@ def verification(report: VerificationReport, _: Style = PLAIN) -> str:
 
 def restored_collection(collection: RestoredCollection, _: Style = PLAIN) -> str:
     """Notes on a collection that was restored from a snapshot."""
+    from qdrantctl.render.shared.snapshot_table import restored_notes
+
     lines = restored_notes(
         collection.name, collection.snapshot, collection.aliases_left, managed=collection.managed
     )
@@ -167,7 +173,9 @@ def drift(drift: Drift, style: Style = PLAIN) -> str:
 
 def audit(audit: AuditReport, style: Style = PLAIN) -> str:
     """The checklist, line by line; the last line is a summary for logs."""
-    return "\n\n".join(_audit_lines(audit, choose_painter(colour=style.colour))) + "\n"
+    from qdrantctl.render.shared.audit_lines import audit_lines
+
+    return "\n\n".join(audit_lines(audit, choose_painter(colour=style.colour))) + "\n"
 
 
 def import_report(report: ImportReport, _: Style = PLAIN) -> str:
@@ -182,11 +190,15 @@ def import_remarks(report: ImportReport, _: Style = PLAIN) -> str:
 
 def migration(report: MigrationReport, style: Style = PLAIN) -> str:
     """The rewritten files, or their differences, and the fields that were left as they are."""
+    from qdrantctl.render.shared.migration_lines import migration_lines
+
     return "\n".join(migration_lines(report, choose_painter(colour=style.colour))) + "\n"
 
 
 def upgrade(report: UpgradeReport, style: Style = PLAIN) -> str:
     """What an upgrade changes, by topic."""
+    from qdrantctl.render.shared.upgrade_lines import upgrade_lines
+
     return "\n".join(upgrade_lines(report, choose_painter(colour=style.colour))) + "\n"
 
 
@@ -218,16 +230,22 @@ def replacements(statuses: ReplacementStatuses, _: Style = PLAIN) -> str:
 
 def keys(listing: KeyListing, _: Style = PLAIN) -> str:
     """Access keys, a line for each generation."""
+    from qdrantctl.render.shared import key_tables
+
     return "\n".join(key_tables.key_list_lines(listing.keys, ledger=listing.ledger)) + "\n"
 
 
 def token_check(token: CheckedToken, _: Style = PLAIN) -> str:
     """What a token claims, and what the cluster allows it."""
+    from qdrantctl.render.shared import key_tables
+
     return "\n".join(key_tables.token_check_lines(token)) + "\n"
 
 
 def api_key_rotation(rotation: ApiKeyRotation, _: Style = PLAIN) -> str:
     """What a new API key breaks, and what to do in which order."""
+    from qdrantctl.render.shared import key_tables
+
     return "\n".join(key_tables.rotation_lines(rotation)) + "\n"
 
 
@@ -238,10 +256,14 @@ def violations(violations: Sequence[Violation], style: Style = PLAIN) -> str:
 
 def _sets(sets: Iterable[SnapshotSet], now: datetime) -> str:
     """A line for each set, and a line with the totals."""
+    from qdrantctl.render.shared.snapshot_set_table import set_table
+
     return "\n".join(set_table(sets, now)) + "\n"
 
 
 def _drift_lines(drift: Drift, paint: Paint) -> Iterator[str]:
+    from qdrantctl.render.shared import drift_rows
+
     server = drift.server
     yield (
         f"qdrantctl drift: {paint(escape_line(drift.owner), 'strong')} on "
@@ -255,36 +277,13 @@ def _drift_lines(drift: Drift, paint: Paint) -> Iterator[str]:
 
 
 def _drifted_lines(resource: DriftedResource, paint: Paint) -> Iterator[str]:
+    from qdrantctl.render.shared import drift_rows
+
     sign, suffix = drift_rows.drift_sign(resource), drift_rows.drift_suffix(resource)
     tail = "   " + paint(suffix, "faint") if suffix else ""
     yield f"{paint(f'{sign:>3}', sign)} {escape_line(resource.address)}{tail}"
     for line in align_rows(drift_rows.drift_field_rows(resource), paint):
         yield f"      {line}"
-
-
-def _audit_lines(audit: AuditReport, paint: Paint) -> Iterator[str]:
-    owner = paint(escape_line(audit.owner), "strong")
-    yield f"qdrantctl audit: {owner} on {audit_rows.audited_place(audit)}"
-    for section, rules in audit_rows.group_by_section(audit).items():
-        lines = [paint(section, "strong")]
-        for rule, audit_rule, verdicts in rules:
-            answer = audit_rows.overall_answer(verdicts)
-            failed = answer is Answer.FAIL
-            tone = str(audit_rows.heaviest_severity(verdicts)) if failed else "faint"
-            severity = f" [{tone}]" if failed else ""
-            sign = paint(f"{audit_rows.AUDIT_SIGNS[answer]:<4}", tone)
-            below = list(audit_rows.verdict_lines(verdicts))
-            tail = f": {below.pop()}" if not failed and len(below) == 1 else severity
-            lines.append(f"  {sign}  {rule}  {audit_rule.title}{tail}")
-            lines += [f"{_RULE_INDENT}{line}" for line in below]
-            lines += [f"{_RULE_INDENT}{audit_rows.remedy_line(rule, audit_rule)}"] if failed else []
-        yield "\n".join(lines)
-    if proofs := audit_rows.proof_lines(audit):
-        lines = [paint(audit_rows.PROOFS, "strong")]
-        for name, caps in proofs.items():
-            lines += [f"  {name}", *(f"    {cap}" for cap in caps)]
-        yield "\n".join(lines)
-    yield paint(audit_rows.audit_summary(audit), "error" if audit.has_findings else "strong")
 
 
 def _import_lines(report: ImportReport, *, printed: bool) -> Iterator[str]:

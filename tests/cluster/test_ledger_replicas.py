@@ -1,6 +1,7 @@
 """After a cluster has grown, the ledger and the registry of keys are on too few of its nodes."""
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.flows.cluster.internal_replicas import create_replica
 from qdrantctl.model.step import Call
 from tests.cluster.test_one_node_down import down

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.flows.applying.bookkeeping import apply_plan
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.planning.plan import PlanOptions, PlanResult, make_plan

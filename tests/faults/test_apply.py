@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from tests.faults.apply_project import AFTER, BEFORE, FLAGS, check, prepare, write
 from tests.support.cli import run_cli
 from tests.support.proxy import Fault, answer, proxied

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity, Violation
 
@@ -22,7 +22,7 @@ _LONGEST_SNIPPET = 300
 _LONGEST_MESSAGE = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TemplateTrace:
     """The template that rendered a text."""
 
@@ -36,7 +36,7 @@ class TemplateTrace:
     """A command that prints the text with line numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceText:
     """The text of one file under the name that output shows."""
 

@@ -16,7 +16,8 @@ from qdrantctl.adapters.local_server import folder as folders
 from qdrantctl.adapters.local_server import server as devserver
 from qdrantctl.adapters.local_server.access import Access
 from qdrantctl.adapters.local_server.process import LaunchOptions, make_peer_uri
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.errors import ServerError
 from qdrantctl.model.polling import poll
 from qdrantctl.model.step import Call

@@ -21,6 +21,7 @@ from qdrantctl.adapters.secrets.redact import redact, redact_secrets
 from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, YamlDocument, read_documents
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import API_VERSION, Envelope
 from qdrantctl.model.resource import Inventory, Origin, Resource
@@ -34,7 +35,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 Stdin = Callable[[], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadedManifests:
     """The desired state that manifests declare, and their violations."""
 
@@ -49,7 +50,7 @@ class LoadedManifests:
         return locate_finding(resource, finding, self.declared, self.overlays)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ManifestSource:
     """One manifest, and its place in a document: the root, or an item of a List."""
 

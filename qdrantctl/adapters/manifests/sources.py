@@ -12,6 +12,7 @@ from pathlib import Path
 from qdrantctl.adapters.files.read import READABLE_HINT, describe_os_error
 from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.violation import Severity, Violation
 
 MAX_FILES = 200_000
@@ -28,7 +29,7 @@ FileId = tuple[int, int]
 """Device and inode: the same for every name of a file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sources:
     """Where manifests are, and the variables of their templates."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
 
 DocumentModel = TypeVar("DocumentModel", bound=Spec)
@@ -24,7 +24,7 @@ MAX_FAULTS = 100
 _LONGEST_QUOTE = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldError:
     """One error in a document."""
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from qdrantctl.adapters.probes import grpc
 from qdrantctl.adapters.probes.rest import probe_rest
 from qdrantctl.adapters.probes.tls import probe_tls
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.grpc_channel import load_roots
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, ResponseLost
 from qdrantctl.adapters.qdrant.jwt_tokens import encode_token

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from qdrantctl.adapters.files.home import expand_path
@@ -15,10 +14,10 @@ from qdrantctl.adapters.project.environment import (
     merge_environment,
 )
 from qdrantctl.adapters.project.project_file import ProjectFiles
-from qdrantctl.adapters.qdrant.client import Endpoint
-from qdrantctl.adapters.qdrant.http import TlsFiles
+from qdrantctl.adapters.qdrant.endpoint import Endpoint, TlsFiles
 from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.errors import ManifestError, QdrantctlError, SettingsError, UsageError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.key_source import FromVariable
 from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.url import UrlError, is_loopback, normalize_url, url_host, url_netloc
@@ -27,7 +26,7 @@ ALLOWED_HOSTS = "QDRANTCTL_ALLOWED_HOSTS"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connection:
     """How to connect to a server."""
 

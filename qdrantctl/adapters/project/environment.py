@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path as FilePath
 from typing import Any
 
 from qdrantctl.adapters.project.project_file import ProjectFileLayer, ProjectFiles, read_values_file
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
@@ -18,7 +19,7 @@ _SERVER_KEYS = ("url", "version", "api_key", "allow_http", "tls", "nodes", "grpc
 """The keys of one server: a file that states another `url` uses only its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourcedValue:
     """A value, and the file that states it."""
 
@@ -36,7 +37,7 @@ class SourcedValue:
         return self.layer.make_violation(self.path, rule, message, hint)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MergedEnvironment:
     """An environment, merged from all files that define it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from qdrantctl.adapters.system import git
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.server import UNKNOWN, Version
 
@@ -21,7 +22,7 @@ _NO_FILE = "apiVersion: qdrantctl/v1\nkind: Project\n"
 """A file that a commit lacks brings nothing that was reviewed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Guards:
     """What the project files state for the safety of an environment."""
 
@@ -37,7 +38,7 @@ class Guards:
     """About each expired consent."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReviewedGuards:
     """The guards in a commit: an edit that is not committed is not in them."""
 

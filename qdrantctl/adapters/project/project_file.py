@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from qdrantctl.adapters.secrets.redact import redact_violation
 from qdrantctl.adapters.yaml.documents import YamlDocument, read_documents
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.project import Project, SharedFile, SharedSpec
 from qdrantctl.model.spec import Path, Spec
 from qdrantctl.model.violation import Violation
@@ -35,7 +35,7 @@ _REPLACE_HINT = (
 _RELATIVE_HINT = "Relative paths start at the folder of the file that states them."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectFileLayer:
     """The project file, or a file that it extends."""
 
@@ -66,7 +66,7 @@ class ProjectFileLayer:
             yield redact_violation(violation, self.document, api_key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProjectFiles:
     """The project file and all files it extends."""
 

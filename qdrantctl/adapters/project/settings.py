@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,11 +24,12 @@ from qdrantctl.adapters.project.environment import (
 from qdrantctl.adapters.project.guards import ALIAS_MIN_RATIO, read_guards
 from qdrantctl.adapters.project.project_file import ProjectFiles, load_project_files
 from qdrantctl.adapters.project.snapshot_signing import SigningSource, find_signing_source
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.errors import UsageError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.project import EMBEDDED
 from qdrantctl.model.violation import Severity, Violation
@@ -39,7 +40,7 @@ NONE = "-"
 """The name of the project or the environment if there is none."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """The settings of one command."""
 

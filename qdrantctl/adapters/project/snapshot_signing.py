@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from qdrantctl.adapters.project.api_key import fetch_key
 from qdrantctl.adapters.project.project_file import ProjectFileLayer, ProjectFiles
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.key_source import SnapshotSigning
 from qdrantctl.model.snapshots.signature import NOT_SIGNED, SigningKeys
 
 _WHAT = "key that signs snapshot sets"
 
 
-@dataclass(frozen=True)
+@frozen
 class SigningSource:
     """Where the keys are found."""
 

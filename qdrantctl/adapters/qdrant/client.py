@@ -7,26 +7,25 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from types import TracebackType
 from typing import Self
 
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.exchange import READ_TRIES, RETRY_PAUSE, AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import (
     ConnectionFailed,
     HttpConnection,
     HttpResponse,
     ResponseLost,
-    TlsFiles,
 )
-from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.adapters.qdrant.node_versions import with_node_versions
-from qdrantctl.adapters.qdrant.prefetch import Prefetcher
+from qdrantctl.adapters.qdrant.prefetch import Prefetcher, Read
 from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
@@ -41,29 +40,10 @@ SERVER_FAILED = 500
 is retried only once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The address of a cluster and the credentials for it."""
-
-    url: str
-    """Scheme, host, port, perhaps a path prefix; no trailing slash."""
-    api_key: str | None = field(default=None, repr=False)
-    key_hint: str = ""
-    """Where the key came from, or can be stated: the hint if the server rejects it."""
-    tls: TlsFiles = field(default_factory=TlsFiles)
-    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The environment variables that name proxies; empty if none may be used."""
-    timeout: float = 60.0
-    """Seconds that one request may take."""
-    nodes: tuple[str, ...] = ()
-    """The URLs of the cluster's nodes, which are used if `url` cannot be reached."""
-    grpc_port: int | None = None
-    """The port of gRPC; None if it is unknown."""
-
-    def connection(self, api_key: str | None, timeout: float) -> HttpConnection:
-        """A connection to it, opened by its first request. Raises SettingsError."""
-        proxy = find_proxy(self.url, self.proxies)
-        return HttpConnection(self.url, api_key, timeout, tls=self.tls, proxy=proxy)
+def as_read(call: Call) -> Read:
+    """A request as it is sent."""
+    body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
+    return Read(call.method, request_target(call), body)
 
 
 class RestClient:
@@ -77,9 +57,12 @@ class RestClient:
         endpoint: Endpoint,
         *,
         on_call: Callable[[Call, int, float], None] | None = None,
+        first_reads: Iterable[Call] = (),
         is_one_node: bool = False,
     ) -> None:
         self._endpoint = endpoint
+        self._first_reads = tuple(first_reads)
+        """Reads that follow the first response, each of them exactly once."""
         self._is_one_node = is_one_node
         """Whether its version is that of this node, and not that of the oldest node."""
         self._target = endpoint
@@ -144,15 +127,19 @@ class RestClient:
         `GET /cluster` needs a cluster-wide key; with any other key, lists would silently be
         incomplete.
         """
+        started = time.monotonic()
         root = self.request(Call(method="GET", path="/"))
+        took = time.monotonic() - started
         try:
             version = Version.parse(str(root["version"]))
         except (LookupError, ValueError):
             raise self._answers.error(
                 "the server at this address is not Qdrant", hint="Is the port right?"
             ) from None
+        read_cluster = Call(method="GET", path="/cluster")
+        self._prefetcher.announce_if_far(map(as_read, (read_cluster, *self._first_reads)), took)
         try:
-            cluster = self.request(Call(method="GET", path="/cluster"))
+            cluster = self.request(read_cluster)
         except ClusterError as error:
             if error.forbidden and NOT_ALL_VISIBLE in error.why:
                 raise self._answers.error(
@@ -175,7 +162,7 @@ class RestClient:
 
     def prefetch(self, calls: Iterable[Call]) -> None:
         """Announce GETs that will be requested, in this order; some are sent immediately."""
-        self._prefetcher.announce(request_target(call) for call in calls)
+        self._prefetcher.announce(map(as_read, calls))
 
     def request(self, call: Call) -> Json:
         """The `result` of the response, or the whole response if it has none.
@@ -184,12 +171,13 @@ class RestClient:
         write is sent once, and its error states whether it may have been applied. Raises
         ClusterError.
         """
-        target = request_target(call)
-        body = b"" if call.body is ABSENT else json.dumps(call.body).encode()
+        read = as_read(call)
         if call.writes:
-            return self._answers.result(self._exchange(call, target, body), call, len(body))
+            return self._answers.result(
+                self._exchange(call, read.target, read.body), call, len(read.body)
+            )
         try:
-            return self._read(call, target, body)
+            return self._read(call, read.target, read.body)
         except ClusterError as error:
             if 0 < error.status < SERVER_FAILED:
                 raise
@@ -259,8 +247,8 @@ class RestClient:
             prefetched = None
             if call.writes:
                 self._prefetcher.drop_pending()
-            elif call.method == "GET":
-                prefetched = self._prefetcher.take_response(target)
+            else:
+                prefetched = self._prefetcher.take_response(Read(call.method, target, body))
             answer = prefetched or self._send(call, target, body)
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None

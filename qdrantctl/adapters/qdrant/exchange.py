@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote, urlencode
 
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpResponse, ResponseLost
@@ -21,6 +21,7 @@ from qdrantctl.adapters.qdrant.response_forms import has_form
 from qdrantctl.model.address import is_path_segment
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.secret_spelling import hide_secret
 from qdrantctl.model.step import Call
 
@@ -34,7 +35,7 @@ _NOISE = re.compile(r"(?:, details: \[[^\]]*\])?,? metadata: MetadataMap \{ head
 """Headers of the response of one node to another; they do not explain the error."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AnswerReader:
     """Reads the responses of one server."""
 

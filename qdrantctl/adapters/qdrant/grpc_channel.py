@@ -6,7 +6,7 @@ import os
 import ssl
 from pathlib import Path
 
-from qdrantctl.adapters.qdrant.http import TlsFiles
+from qdrantctl.adapters.qdrant.endpoint import TlsFiles
 
 os.environ.setdefault(
     "GRPC_VERBOSITY", "NONE"

@@ -9,11 +9,11 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from qdrantctl.adapters.qdrant.endpoint import TlsFiles
 from qdrantctl.adapters.qdrant.http_proxy import Proxy
+from qdrantctl.model.frozen import frozen
 
 IDLE_SECONDS = 2.0
 """Seconds after which a write gets a new connection: servers close idle ones without notice."""
@@ -24,7 +24,7 @@ ALERT_SECONDS = 2.0
 HEADERS = {"accept": "application/json", "content-type": "application/json"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpResponse:
     """A complete response."""
 
@@ -36,7 +36,7 @@ class HttpResponse:
     """The `Date` header, the server's clock; empty without one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StreamedResponse:
     """A response whose body is still being received."""
 
@@ -61,18 +61,6 @@ class ResponseLost(Exception):
         self.why = why
         self.slow = slow
         """Whether the request timed out."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Files in PEM form for connections with TLS; None for the default."""
-
-    ca_file: Path | None = None
-    """The authorities to trust instead of the system's."""
-    cert_file: Path | None = None
-    """The client certificate, if the server requires one."""
-    key_file: Path | None = None
-    """Its private key; None if `cert_file` contains it, too."""
 
 
 class HttpConnection:
@@ -138,18 +126,24 @@ class HttpConnection:
         self._used = time.monotonic()
         return answer
 
-    def send_get(self, target: str) -> bool:
-        """Send a GET without waiting for its response; False if it could not be sent."""
+    @property
+    def is_open(self) -> bool:
+        """Whether the next request needs no new connection."""
+        return self._connection is not None
+
+    def send_read(self, method: str, target: str, body: bytes) -> bool:
+        """Send a read without waiting for its response; False if it could not be sent."""
         try:
             connection = self._connection or self._open()
-            connection.request("GET", self._prefix + target, None, self._headers)
+            connection.request(method, self._prefix + target, body or None, self._headers)
         except (ConnectionFailed, OSError, http.client.HTTPException):
             return False
         return True
 
     def receive(self) -> HttpResponse | None:
-        """The response to `send_get`; None if no complete response arrived."""
-        assert self._connection is not None
+        """The response to `send_read`; None if no complete response arrived."""
+        if self._connection is None:
+            return None
         try:
             response = self._connection.getresponse()
             answer = _read_response(response)

@@ -10,16 +10,17 @@ import base64
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote, urlsplit
 
 from qdrantctl.model.errors import SettingsError
+from qdrantctl.model.frozen import frozen
 
 DEFAULT_PORTS = {"http": 1080, "https": 443}
 """For a proxy that is named without a port, as in curl."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proxy:
     """A proxy that requests are sent through."""
 

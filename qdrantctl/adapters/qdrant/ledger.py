@@ -6,7 +6,7 @@ One point per address, without vectors; and one point with a random id that iden
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from uuid import UUID, uuid5
 
 from qdrantctl.adapters.qdrant import internal_collection as own_collection
@@ -15,6 +15,7 @@ from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.client import Client, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Call, collection_path, wait_query
@@ -25,7 +26,7 @@ _CLUSTER = "cluster"
 _LEDGER_PAGE = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LedgerContents:
     """The contents of the ledger."""
 
@@ -58,11 +59,7 @@ def read_ledger(client: Client) -> LedgerContents:
     cluster: dict[str, str] = {}
     offset = ABSENT
     while True:
-        body = {"limit": _LEDGER_PAGE, "with_payload": True, "with_vector": False}
-        if offset is not ABSENT:
-            body["offset"] = offset
-        path = collection_path(LEDGER_COLLECTION, "points", "scroll")
-        page = get_or_none(client, Call(method="POST", path=path, body=body))
+        page = get_or_none(client, ledger_page_request(offset))
         if page is None:
             return LedgerContents()
         for point in page["points"]:
@@ -75,6 +72,15 @@ def read_ledger(client: Client) -> LedgerContents:
         offset = page.get("next_page_offset")
         if offset is None:
             return LedgerContents(True, entries=entries, **cluster)
+
+
+def ledger_page_request(offset: Json = ABSENT) -> Call:
+    """The request for a page of the ledger, without an offset for its first."""
+    body = {"limit": _LEDGER_PAGE, "with_payload": True, "with_vector": False}
+    if offset is not ABSENT:
+        body["offset"] = offset
+    path = collection_path(LEDGER_COLLECTION, "points", "scroll")
+    return Call(method="POST", path=path, body=body)
 
 
 def write_entries(client: Client, entries: Iterable[Mapping[str, Json]]) -> None:

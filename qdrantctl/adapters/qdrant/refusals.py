@@ -6,12 +6,12 @@ A status alone establishes little: proxies, ingresses and firewalls use the same
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from qdrantctl.model.errors import FORBIDDEN, NOT_FOUND, UNAUTHORIZED
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.step import Call
 
 TIMED_OUT, TOO_LARGE, MISDIRECTED, TOO_MANY, NO_STORAGE = 408, 413, 421, 429, 507
@@ -40,7 +40,7 @@ _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|title|h1)
 _UNSEEN = re.compile(rb"<(script|style|svg)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>", re.I | re.S)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """What an error says of a response with an error status."""
 
@@ -50,7 +50,7 @@ class Refusal:
     """Whether a write may have taken effect nevertheless."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefusedRequest:
     """A request, and what is known of its response."""
 

@@ -9,18 +9,18 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from qdrantctl.model.errors import StoreError, UnreadableFileError
+from qdrantctl.model.frozen import frozen
 
 WRITE_SIZE = 1 << 20
 PART_SUFFIX = ".part"
 """The suffix of an incomplete file."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderStore:
     """A `Store` in a folder."""
 

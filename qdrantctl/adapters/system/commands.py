@@ -8,11 +8,11 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from qdrantctl.model.errors import SettingsError
+from qdrantctl.model.frozen import frozen
 
 COMMAND_SECONDS = 60.0
 """How long a command may take; some wait for a hardware key to be touched."""
@@ -22,7 +22,7 @@ NO_COMMANDS = "QDRANTCTL_NO_COMMANDS"
 """The variable that forbids commands."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandOutput:
     """The result of a command. Both outputs are cut one byte above MAX_OUTPUT."""
 

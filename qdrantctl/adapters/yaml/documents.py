@@ -28,6 +28,7 @@ from qdrantctl.adapters.yaml.json_text import read_json
 from qdrantctl.adapters.yaml.scalars import AmbiguousScalar, parse_plain_scalar
 from qdrantctl.adapters.yaml.syntax_errors import explain_syntax_error
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
@@ -69,7 +70,7 @@ class NodePosition(NamedTuple):
 NodePositions = dict[str | int, NodePosition]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class YamlDocument:
     """One YAML document: a plain value, and the position of each part of it."""
 

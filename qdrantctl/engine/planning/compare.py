@@ -7,7 +7,7 @@ the read-back reports what a plan computed now would still change.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from qdrantctl.engine.diff import DiffContext, created_fields, diff, diff_states, is_within
@@ -15,6 +15,7 @@ from qdrantctl.engine.judge import is_equal
 from qdrantctl.engine.planning.recorded_spec import ignored_paths
 from qdrantctl.model.change import Action, FieldChange
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.paths import merge_trees
 from qdrantctl.model.resource import Resource
@@ -22,7 +23,7 @@ from qdrantctl.model.server import Server
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """The differences between a spec and the live resource, with their context."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, FieldChange
 from qdrantctl.model.consent import Consent
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory
@@ -27,7 +28,7 @@ class RecordOrigin(StrEnum):
     """Its environment has another URL, or this cluster is known to be a copy."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanInput:
     """Everything that a plan is computed from."""
 
@@ -76,7 +77,7 @@ class PlanInput:
         return Inventory(r for r in records if r.record and r.record.owner in owners)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DraftChange:
     """A change before its steps are known."""
 

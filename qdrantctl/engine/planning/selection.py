@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.consent import ADDRESS_HINT
 from qdrantctl.model.errors import UsageError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Inventory
 
 Value = TypeVar("Value", bound=Any)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """Addresses or globs. An empty `targets` means everything."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.consent import Verb
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.replacement import ReplacementRecord
@@ -24,7 +25,7 @@ def _never_waived(_: Address) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SafetyInput:
     """The input of the rules. It has no consents: a rule states facts about the plan."""
 
@@ -61,7 +62,7 @@ class SafetyInput:
     """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """A violation that a safety rule found, and the consent that would allow it."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from qdrantctl.model.change import IDLE_ACTIONS, Change
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.quota import QUOTAS_PATH, QuotaStatus, enforced_limits
 from qdrantctl.model.step import Call, list_calls
 from qdrantctl.model.violation import Severity, Violation
@@ -19,7 +19,7 @@ MANY = 5
 """Changes that a message names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Refusals:
     """What a plan would be refused, under quotas that are exceeded when it comes to it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from qdrantctl.engine.planning.drift_policy import is_external_change
 from qdrantctl.engine.planning.safety_snapshot import (
@@ -49,6 +48,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, worst_effect
 from qdrantctl.model.consent import Consent
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import STORAGE_SINCE
 from qdrantctl.model.step import list_calls
 from qdrantctl.model.violation import Violation
@@ -69,7 +69,7 @@ REMADE_HINT = (
 _DIRECTION_VERBS = {"loosens": "loosen", "widens": "widen"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SafetyResult:
     """The findings of the rules in a plan, after the consents are counted."""
 

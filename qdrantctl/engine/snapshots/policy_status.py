@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from qdrantctl.engine.snapshots.retention import ELSEWHERE, TOO_NEW, expired_set
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.duration import parse_duration
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.schedule import Schedule
 from qdrantctl.model.snapshots.snapshot_set import SetInfo
 from qdrantctl.model.violation import Severity, Violation
@@ -62,7 +63,7 @@ class PolicyFinding(NamedTuple):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DestinationStatus:
     """One destination of a policy: its sets, or why it cannot be read."""
 
@@ -96,7 +97,7 @@ class DestinationStatus:
         return [snapshot_set for snapshot_set in self.sets if snapshot_set.collection == collection]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PolicyStatus:
     """An applied policy with the state of its destinations, all read at one moment."""
 

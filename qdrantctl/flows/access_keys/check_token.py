@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 from qdrantctl.adapters.project.connection import check_token_target
 from qdrantctl.adapters.project.settings import Settings
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.refusals import (
     EXPIRED,
     REVOKED,

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.tokens.signer import sign_token, signing_problem
 from qdrantctl.flows.state.ledger_entry import HISTORY
 from qdrantctl.flows.state.live import read_live, read_object_names, read_recorded_resources

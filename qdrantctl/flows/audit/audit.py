@@ -20,7 +20,8 @@ from qdrantctl.adapters.project.project_file import load_project_files
 from qdrantctl.adapters.project.secret_scan import find_leaks, list_project_files
 from qdrantctl.adapters.project.settings import Settings, find_project_file
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.ports import GRPC_PORT, PEER_PORT, port_or_default
 from qdrantctl.engine.audit.checklist import OFFLINE, judge_evidence
 from qdrantctl.engine.audit.proof import LimitProbe, judge_proof, make_probes

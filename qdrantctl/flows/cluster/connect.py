@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.step import Call
 
@@ -18,10 +19,16 @@ _KEY_HINT = "An embedded server has a key after `qdrantctl dev down` and `dev up
 
 @contextmanager
 def connect(
-    settings: Settings, on_call: Callable[[Call, int, float], None] | None
+    settings: Settings,
+    on_call: Callable[[Call, int, float], None] | None,
+    first_reads: Iterable[Call] = (),
 ) -> Iterator[RestClient]:
-    """A client of the cluster of these settings; see `find_endpoint` for embedded servers."""
-    with RestClient(find_endpoint(settings), on_call=on_call) as client:
+    """A client of the cluster of these settings; see `find_endpoint` for embedded servers.
+
+    `first_reads` are sent at once if the server is far. The command must need each of them.
+    """
+    endpoint = find_endpoint(settings)
+    with RestClient(endpoint, on_call=on_call, first_reads=first_reads) as client:
         yield client
 
 

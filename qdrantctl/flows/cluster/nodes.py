@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from qdrantctl.model.client import Client, NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, QdrantctlError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.progress import NO_PROGRESS, TaskProgress, count_bytes, show_transfers
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.step import Call, collection_path
@@ -19,7 +19,7 @@ SNAPSHOT_TIMEOUT = 3600.0
 ACTIVE = "Active"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobContext:
     """What jobs on snapshots share: the client, progress reporting and cancellation."""
 

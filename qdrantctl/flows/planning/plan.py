@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,10 @@ from qdrantctl.engine.safety.collection_limit import check_collection_limit
 from qdrantctl.engine.safety.context import SafetyInput
 from qdrantctl.engine.safety.quota import check_quota
 from qdrantctl.engine.safety.rules import check_safety, needs_details, needs_size, needs_status
-from qdrantctl.engine.snapshots.policy_status import finding_violations
 from qdrantctl.flows.cluster.connect import find_token_problem
 from qdrantctl.flows.cluster.internal_replicas import list_missing_replicas
 from qdrantctl.flows.planning.replacements import find_retirable, with_runs
-from qdrantctl.flows.snapshots.policies.status import check_policies
+from qdrantctl.flows.snapshots.policies.findings import policy_violations
 from qdrantctl.flows.state.checkout import committed_as
 from qdrantctl.flows.state.checkout_age import check_checkout_is_current
 from qdrantctl.flows.state.clones import (
@@ -57,6 +56,7 @@ from qdrantctl.model.change import IDLE_ACTIONS, Action, Change
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.consent import Consent, matches_glob
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.kind import Context
 from qdrantctl.model.plan import Plan, PlannedServer, RecordedOptions
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from qdrantctl.model.client import Client
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanOptions:
     """Options of a plan."""
 
@@ -93,7 +93,7 @@ class PlanOptions:
     """Collections whose replaced one is deleted now, however long it was to be kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlanResult:
     """A plan, and the states it was computed from."""
 
@@ -190,7 +190,7 @@ def make_plan_for(
         violations=(
             *desired_state.violations,
             *deprecation_notes(desired_state, settings, client.server.version),
-            *finding_violations(check_policies(settings, client, cluster_state.remembered)),
+            *policy_violations(settings, client, cluster_state.remembered),
             *findings,
             *violations,
             *check_collection_limit(steps, cluster_state.collection_limit, settings.owner),

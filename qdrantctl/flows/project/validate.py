@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.flows.state.desired import deprecation_notes, load_desired_state
 from qdrantctl.model.errors import ManifestError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.violation import Violation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ValidationResult:
     """The violations, and the number of resources of each environment without an error."""
 

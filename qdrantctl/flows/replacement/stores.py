@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from qdrantctl.adapters.project.settings import resolve_settings
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.ledger import read_ledger
 from qdrantctl.adapters.qdrant.points.opening import (
     Form,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
+from functools import cache, cached_property
 from pathlib import Path
 
 from qdrantctl.adapters.project import committed_state as state_files
@@ -15,14 +15,15 @@ from qdrantctl.flows.state.desired import DesiredState, load_desired_state
 from qdrantctl.model.address import Address
 from qdrantctl.model.committed_state import state_path
 from qdrantctl.model.errors import StateError, UsageError
-from qdrantctl.model.resource import Inventory
+from qdrantctl.model.frozen import frozen
+from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.violation import Severity, Violation
 
 _MAX_FILES = 20
 """Files listed in an error; more are counted."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommittedState:
     """The committed state of one environment: on disk, and as computed from the manifests."""
 
@@ -31,10 +32,18 @@ class CommittedState:
     """The folder as output names it."""
     on_disk: Mapping[str, str]
     """Texts by path below the folder."""
-    computed: Mapping[str, str]
+    desired: Inventory
     versions: Mapping[Address, int]
     at_head: Mapping[str, str]
     """Texts as they are at git's HEAD; none where git cannot tell."""
+
+    @cached_property
+    def computed(self) -> Mapping[str, str]:
+        """The texts of the desired state. They are written out only if one is needed."""
+        return {
+            state_path(address): state_files.render_state_file(resource, self.versions[address])
+            for address, resource in self.desired.items()
+        }
 
     @property
     def out_of_date(self) -> Mapping[str, str]:
@@ -70,16 +79,14 @@ def compute_committed_state(settings: Settings, desired: Inventory) -> Committed
     at_head = _read_head(settings)
     before = on_disk if at_head is None else at_head
     merging = cache(lambda: git.is_merging(settings.root))
-    versions, texts = {}, {}
+    versions = {}
     for address, resource in desired.items():
         name = state_path(address)
-        digest = resource.digest
         versions[address] = _next_version(
-            digest, before.get(name, ""), on_disk.get(name, ""), merging
+            resource, before.get(name, ""), on_disk.get(name, ""), merging
         )
-        texts[name] = state_files.render_state_file(resource, versions[address])
     shown = os.path.relpath(folder, settings.root).replace(os.sep, "/")
-    return CommittedState(folder, shown, on_disk, texts, versions, at_head or {})
+    return CommittedState(folder, shown, on_disk, desired, versions, at_head or {})
 
 
 def committed_files(settings: Settings) -> Mapping[str, str]:
@@ -120,9 +127,12 @@ def read_commit(
 
 
 def _next_version(
-    digest: str, committed_text: str, current_text: str, merging: Callable[[], bool]
+    resource: Resource, committed_text: str, current_text: str, merging: Callable[[], bool]
 ) -> int:
-    """The version of a resource with this digest, from its committed and its current file."""
+    """The version of a resource, from its committed and its current file."""
+    if not committed_text and not current_text:
+        return 1  # it needs no digest to compare
+    digest = resource.digest
     base, stamp = state_files.read_stamp(committed_text), state_files.read_stamp(current_text)
     version = base.version + (base.digest != digest) if base else 1
     if stamp is None:

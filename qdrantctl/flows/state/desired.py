@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from qdrantctl.adapters.manifests.load import DeclaredResource, LoadedManifests, load_manifests
 from qdrantctl.adapters.manifests.locate import locate_finding
@@ -14,13 +14,14 @@ from qdrantctl.engine.deprecations import find_deprecations
 from qdrantctl.kinds.catalog import BY_NAME, KINDS, OVERLAYS
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError, UsageError
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Overlay
 from qdrantctl.model.resource import Inventory, json_digest
 from qdrantctl.model.server import Version
 from qdrantctl.model.violation import Severity, Violation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DesiredState:
     """The resources that the manifests declare, and the violations in them."""
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
-from qdrantctl.adapters.qdrant.ledger import LedgerContents, parse_entry, read_ledger
+from qdrantctl.adapters.qdrant.ledger import (
+    LedgerContents,
+    ledger_page_request,
+    parse_entry,
+    read_ledger,
+)
 from qdrantctl.adapters.qdrant.replacement_records import parse_replacements
 from qdrantctl.flows.state.absence import find_contradictions
 from qdrantctl.kinds.catalog import BY_NAME, KINDS
-from qdrantctl.kinds.collection.observe import read_collection_limit
+from qdrantctl.kinds.collection.observe import read_collection_limit, telemetry_request
 from qdrantctl.kinds.quota import read_quota_status
 from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.errors import ClusterError, explain_misread
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames, list_object_names
 from qdrantctl.model.polling import poll
 from qdrantctl.model.quota import QuotaStatus
@@ -31,7 +37,7 @@ Progress = Callable[[str], None]
 """Receives a short text about the current activity."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClusterState:
     """The state of one cluster as read at one time."""
 
@@ -60,7 +66,7 @@ class ClusterState:
         return result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CachingClient:
     """A client that sends each GET once, so that all kinds see the same response."""
 
@@ -88,6 +94,16 @@ class CachingClient:
 
 def _cache_key(call: Call) -> str:
     return f"{call.path}?{sorted(call.query.items())}"
+
+
+def list_first_reads() -> tuple[Call, ...]:
+    """The reads with which every `read_cluster_state` begins. None depends on another."""
+    return (
+        ledger_page_request(),
+        Call(method="GET", path="/aliases"),
+        telemetry_request(),
+        Call(method="GET", path="/collections"),
+    )
 
 
 def read_cluster_state(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, date, datetime
 from typing import Literal
 
@@ -19,6 +19,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.client import Client
 from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Inventory
 from qdrantctl.model.violation import Severity, Violation
 
@@ -26,7 +27,7 @@ _KIND = "protection"
 """Of the ledger's entries about owners; it is no kind of resource."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Protection:
     """The protection of an owner: what counts, and where it comes from."""
 

@@ -202,10 +202,14 @@ def _read_configurations(
             yield named, configurations[name]
 
 
+def telemetry_request() -> Call:
+    """The request for the configurations of all collections."""
+    return Call(method="GET", path="/telemetry", query={"details_level": "2"})
+
+
 def _read_telemetry(client: Client) -> Mapping[str, Any]:
     """Telemetry's part about collections."""
-    call = Call(method="GET", path="/telemetry", query={"details_level": "2"})
-    result: Mapping[str, Any] = client.request(call)["collections"]
+    result: Mapping[str, Any] = client.request(telemetry_request())["collections"]
     return result
 
 

@@ -7,7 +7,7 @@ generation contains neither of them, only the id by which the server looks up th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 from qdrantctl.model.address import OWN_PREFIX
 from qdrantctl.model.duration import UNITS, parse_duration
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.lease import format_time
 
 REGISTRY_COLLECTION = f"{OWN_PREFIX}_keys"
@@ -69,7 +70,7 @@ def registry_point_id(key: str, generation: int) -> str:
     return str(uuid5(_REGISTRY_NAMESPACE, f"{key}/{generation}"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Generation:
     """One generation of a key. Every token signed from it is identical."""
 

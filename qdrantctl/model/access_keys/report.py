@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from qdrantctl.model.frozen import frozen
 
 
 class ListedGeneration(BaseModel):
     """One generation of a key."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     number: int = Field(description="Counts up from 1.")
     state: str = Field(
@@ -27,14 +28,14 @@ class ListedGeneration(BaseModel):
 class ListedKey(BaseModel):
     """One key of an owner."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(description="Its name in the manifest.")
     revocable: bool = Field(description="Whether the server looks up its tokens in a registry.")
     generations: tuple[ListedGeneration, ...] = Field(description="The newest last.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyListing:
     """The keys of an owner, as `keys list` reports them."""
 
@@ -47,7 +48,7 @@ class KeyListing:
 class TokenProbe(BaseModel):
     """One action that was tried with a token."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(description="The name in the URL; `*` is the whole cluster.")
     action: str = Field(description="The action that was tried, without any effect.")
@@ -58,7 +59,7 @@ class TokenProbe(BaseModel):
 class CheckedToken(BaseModel):
     """The claims of a token, and what the cluster allows it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     subject: str = Field(description="Empty if it has none.")
     expires: str = Field(description="UTC; empty if it never expires.")
@@ -78,7 +79,7 @@ class CheckedToken(BaseModel):
 class InvalidatedToken(BaseModel):
     """A token that a new API key invalidates."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     owner: str = Field(description="Project and environment.")
     name: str = Field(description="Name of the access key in its manifest.")
@@ -89,7 +90,7 @@ class InvalidatedToken(BaseModel):
 class ApiKeyRotation(BaseModel):
     """The effects of replacing a cluster's API key, and the steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     url: str = Field(description="Scheme, host and port of the server.")
     version: str = Field(description="Version of the server.")

@@ -6,14 +6,13 @@ docs/reference/audit-rules.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.violation import Severity
 
 _AS_ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuditRule:
     """One rule of the checklist."""
 

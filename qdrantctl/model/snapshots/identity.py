@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import Name, PeerId, SetTime
 from qdrantctl.model.snapshots.snapshot_set import Origin, SetManifest, SnapshotSet
@@ -18,7 +19,7 @@ class RecordedSet(BaseModel):
     What a destination says of a set is believed where this agrees with it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     collection: Name = Field(description="Name of the collection.")
     taken: SetTime = Field(description="When it was begun.")
@@ -38,7 +39,7 @@ class RecordedSet(BaseModel):
         return manifest.snapshot.collection == self.collection and manifest.file_names == self.files
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClusterIdentity:
     """What tells the sets of one cluster from those of others."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.snapshot import SnapshotListing, SnapshotRecord
 from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, VerificationResult
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SnapshotInventory:
     """The snapshots and sets that can be restored."""
 
@@ -26,7 +26,7 @@ class SnapshotInventory:
     """A sentence for each destination that could not be read; its sets are missing."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemovalReport:
     """The sets that `snapshots prune` removes."""
 
@@ -40,7 +40,7 @@ class RemovalReport:
     """Why expired sets are kept, for each destination for which the clocks disagree."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerificationReport:
     """Sets that were restored as a test."""
 
@@ -54,7 +54,7 @@ class VerificationReport:
         return all(result.good for _, result in self.verified) and not self.untried
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RestoredCollection:
     """A collection restored from a snapshot."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+
+from qdrantctl.model.frozen import frozen
 
 CLOCK_SKEW = timedelta(days=1)
 """Dates further in the future come from a wrong clock and are ignored."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule:
     """A policy's schedule at a given time."""
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import canonical_json
 
 SIGNATURE = "signature"
 _ALGORITHM = "hmac-sha256"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningKeys:
     """Keys of a project; without any nothing is signed, and no signature is asked for."""
 

@@ -23,7 +23,7 @@ from qdrantctl.model.snapshots.forms import (
 class NodeSnapshotFile(BaseModel):
     """The snapshot file of one node, which contains only the shards of that node."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     peer: PeerId = Field(description="The node, by its peer id.")
     name: Name = Field(description="Name of the file.")
@@ -38,7 +38,7 @@ class NodeSnapshotFile(BaseModel):
 class SnapshotRecord(BaseModel):
     """A collection snapshot on every node that held shards of it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     id: SetId = Field(description="When it was taken, by the clock of the first node.")
     collection: Name = Field(description="Name of the collection, as in its address.")
@@ -123,7 +123,7 @@ def restore_command(address: Address | str, snapshot: str = "", environment: str
 class UnfinishedRestore(BaseModel):
     """An unfinished restore, as the ledger entry of the restored collection records it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     collection: str = Field(description="Name of the collection that the snapshot is of.")
     snapshot: str = Field(description="Its id.")
@@ -162,7 +162,7 @@ def find_unfinished_restore(entry: Mapping[str, Json]) -> UnfinishedRestore | No
 class SnapshotListing(BaseModel):
     """One file of a snapshot, as the ledger or a server lists it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     address: str = Field(description="`collection/name`.")
     id: str = Field(default="", description="`snapshots restore ADDRESS@ID`; empty if unknown.")

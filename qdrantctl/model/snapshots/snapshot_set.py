@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.forms import (
     ClusterId,
     Name,
@@ -41,7 +42,7 @@ _STORE_CHARACTERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 class SampleQuery(BaseModel):
     """The result of a query by the vector of a point, among the points of the sample."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     point: PointId = Field(description="The point whose vector was queried: its id as JSON.")
     scores: Mapping[PointId, FiniteFloat] = Field(description="Scores by ids as JSON.")
@@ -50,7 +51,7 @@ class SampleQuery(BaseModel):
 class SetManifest(BaseModel):
     """The manifest of a set: the data that a restore needs and snapshots do not contain."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     format: Literal[1] = Field(default=1, description="Version of this format.")
     owner: OwnerName = Field(description="Project and environment.")
@@ -100,7 +101,7 @@ class SetManifest(BaseModel):
 class VerificationResult(BaseModel):
     """The result of restoring a set and comparing."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     when: SetTime = Field(description="When it was verified.")
     good: bool = Field(description="Whether the restored collection was the same.")
@@ -118,7 +119,7 @@ Origin = Literal["own", "other", "unrecorded", "unknown"]
 or an unknown one, as up to 0.1.0."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetInfo:
     """The facts of a set that schedules, retention and restores need; also of a planned set."""
 
@@ -147,7 +148,7 @@ class SetInfo:
     """The rules of retention that keep it."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SnapshotSet:
     """A set at a destination: the files of its folder, and its manifests."""
 

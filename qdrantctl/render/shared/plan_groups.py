@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.frozen import frozen
 from qdrantctl.render.shared.escape import count_noun
 from qdrantctl.render.shared.plan_rows import (
     FieldRow,
@@ -21,7 +22,7 @@ _GROUPED_ACTIONS = (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.FORGET)
 """Actions that may be grouped: what is destroyed, replaced or refused is shown one by one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChangeGroup:
     """Changes that are shown as one; most groups have one change."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 
 from qdrantctl.model.change import (
@@ -15,6 +14,7 @@ from qdrantctl.model.change import (
     worst_effect,
 )
 from qdrantctl.model.field_rule import ABSENT, Effect
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.snapshots.snapshot import restore_command
 from qdrantctl.model.step import Snapshot, TakeSet
@@ -49,7 +49,7 @@ _MAX_CELL_WIDTH = 48
 """Longer cells do not widen their column."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldRow:
     """One field of a change: its values, the reasons, and the place that declares it."""
 

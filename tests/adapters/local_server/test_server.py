@@ -21,7 +21,8 @@ from qdrantctl.adapters.local_server import binary as binary_file
 from qdrantctl.adapters.local_server import folder as devserver_folder
 from qdrantctl.adapters.local_server import process as devserver_process
 from qdrantctl.adapters.local_server import server as devserver
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.errors import ClusterError, ServerError
 from qdrantctl.model.server import Version
 from qdrantctl.model.step import Call

@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
-from qdrantctl.adapters.qdrant.http import TlsFiles
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint, TlsFiles
 from qdrantctl.model.errors import ClusterError, QdrantctlError
 from qdrantctl.model.step import Call
 from tests.support.proxy import answer, proxied

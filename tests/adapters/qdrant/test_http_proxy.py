@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.model.errors import ClusterError, SettingsError
 from qdrantctl.model.step import Call

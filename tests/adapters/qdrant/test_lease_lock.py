@@ -13,7 +13,8 @@ import pytest
 
 from qdrantctl.adapters.qdrant import lease_lock as held
 from qdrantctl.adapters.qdrant import leases
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.lease_lock import LeaseGuardedClient, acquire_lease
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError, LeaseError

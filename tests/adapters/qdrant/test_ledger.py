@@ -1,7 +1,8 @@
 import pytest
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ClusterError
 

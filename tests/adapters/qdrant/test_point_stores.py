@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.points import sending
 from qdrantctl.adapters.qdrant.points.opening import choose_form, open_point_store, reads_alike
 from qdrantctl.model.errors import ClusterError

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.jwt_tokens import encode_token
 from qdrantctl.model.client import get_or_none
 from qdrantctl.model.errors import ClusterError

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.points.opening import Form, open_point_store
 from qdrantctl.engine.replacement.changes import make_patch
 from qdrantctl.flows.replacement.passes import ranges

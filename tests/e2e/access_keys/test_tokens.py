@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.adapters.qdrant import ledger
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.key_registry import write_generations
 from qdrantctl.adapters.tokens.signer import read_claims, sign_token
 from qdrantctl.adapters.tokens.sinks import write_to_sink

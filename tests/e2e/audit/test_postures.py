@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from qdrantctl.adapters.probes.probe import ProbePorts, probe_server
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.server import Version
 from tests.e2e.audit.conftest import answers, held

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.model.client import ReadRequest
 from qdrantctl.model.resource import Inventory

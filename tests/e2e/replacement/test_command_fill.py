@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.points.opening import open_point_store
 from qdrantctl.flows.replacement.command_fill import open_command_fill
 from qdrantctl.model.points import KeyRange, PointKey

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.points.opening import open_point_store
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.flows.replacement.gate import Gate, check_gate, check_points_once

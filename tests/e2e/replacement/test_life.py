@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.adapters.qdrant import leases
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.flows.lease import LeaseWait, hold_lease
 from qdrantctl.model.actor import Actor

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.exchange import AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpConnection, ResponseLost
 from qdrantctl.adapters.qdrant.point_writes import is_under_way

@@ -9,7 +9,8 @@ from math import isclose
 from typing import Literal
 from urllib.parse import urlsplit
 
-from qdrantctl.adapters.qdrant.client import Endpoint, RestClient
+from qdrantctl.adapters.qdrant.client import RestClient
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.http_proxy import find_proxy
 from qdrantctl.adapters.qdrant.points.json_transport import JsonTransport
 from qdrantctl.adapters.qdrant.points.store import QdrantPointStore

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qdrantctl.adapters.qdrant.client import Endpoint
+from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.exchange import AnswerReader
 from qdrantctl.adapters.qdrant.grpc_channel import grpc, load_roots, open_channel
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from qdrantctl.engine.snapshots.clocks import Clocks, clock_disagreement
 from qdrantctl.engine.snapshots.policy_status import (
     KIND,
     DestinationStatus,
-    PolicyFinding,
     PolicyStatus,
     policy_covers,
 )
@@ -31,7 +30,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient
 from qdrantctl.model.errors import QdrantctlError, UsageError
 from qdrantctl.model.field_rule import Json
-from qdrantctl.model.resource import Inventory
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import is_cluster_id
 from qdrantctl.model.snapshots.identity import ClusterIdentity
@@ -40,7 +39,7 @@ from qdrantctl.model.snapshots.snapshot_set import SnapshotSet, set_folder
 from qdrantctl.model.step import Call
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AppliedPolicy:
     """A policy with its opened destinations and their sets."""
 
@@ -53,24 +52,6 @@ class AppliedPolicy:
     destination."""
     strangers: tuple[SnapshotSet, ...] = ()
     """Other sets in the folders of the policy."""
-
-
-def check_policies(
-    settings: Settings, client: NodeClient, remembered: Inventory
-) -> list[PolicyFinding]:
-    """Findings about the applied policies; without a policy no request is sent.
-
-    Raises ClusterError.
-    """
-    recorded = (r for a, r in remembered.items() if a.kind == KIND and r.record)
-    if not any(r.record and r.record.owner in settings.owners for r in recorded):
-        return []
-    job = JobContext(client, lambda _: None, lambda: False, settings.nodes)
-    return [
-        finding
-        for policy in read_policies(settings, job)
-        for finding in policy.status.findings(client.server_time)
-    ]
 
 
 def list_policy_sets(

@@ -15,6 +15,7 @@ from qdrantctl.adapters.stores.store import Store
 from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.model.errors import StoreError, UnreadableFileError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import read_json_object
 from qdrantctl.model.snapshots.signature import NOT_SIGNED, SigningKeys
@@ -35,7 +36,7 @@ LARGEST_JSON = 1 << 24
 """Maximum size in bytes of a file that is read as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Destination:
     """Where sets are put, and with what their JSON is signed."""
 

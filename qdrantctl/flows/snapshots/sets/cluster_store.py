@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,6 +27,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.client import NodeClient, get_or_none
 from qdrantctl.model.errors import ClusterError, StoreError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.frozen import frozen
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.snapshot import NodeSnapshotFile
 from qdrantctl.model.snapshots.snapshot_set import (
@@ -41,7 +41,7 @@ from qdrantctl.model.snapshots.snapshot_set import (
 from qdrantctl.model.step import Call, collection_path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClusterStore:
     """A `Store` for the sets of one policy."""
 

@@ -1,0 +1,40 @@
+"""The start of `plan` and `validate` against importing pydantic, and plans of a far server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.delay_proxy import delay_proxy
+from benchmarks.ratio import PYTHON, QDRANTCTL, Row, compare, run
+from benchmarks.workload import applied_project
+
+COUNT = 5
+ROUND_TRIP = 0.05
+IMPORT = [PYTHON, "-c", "import pydantic; pydantic.BaseModel"]
+TRIPS = {"plan": 6, "drift": 7}
+"""The round trips that a command may take, that of opening a connection included."""
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    with applied_project(folder, COUNT) as (project, url):
+        for task, bound in (("plan", 2.0), ("validate", 1.7)):
+            yield compare(
+                f"`{task}` of {COUNT} manifests / `python -c 'import pydantic; …'`",
+                bound,
+                lambda task=task: run([QDRANTCTL, task], project),
+                lambda: run(IMPORT, project),
+                repeats=21,
+            )
+        with delay_proxy(url, ROUND_TRIP) as proxy:
+            for task, bound in TRIPS.items():
+                proxy.clear()
+                run([QDRANTCTL, task, "--url", proxy.url], project)
+                yield Row(
+                    f"round trips of `{task}` of {COUNT} collections",
+                    str(proxy.round_trips),
+                    f"{len(proxy.requests)} requests",
+                    "",
+                    str(bound),
+                    proxy.round_trips <= bound,
+                )
