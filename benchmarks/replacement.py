@@ -82,10 +82,10 @@ def rows(folder: Path) -> Iterator[Row]:
             return Duration(run_loop(node, "compare", POINTS)[0], 0)
 
         task = f"`fill: copy` of {POINTS:,} x {SIZE} with payload"
-        yield compare(f"{task} / gRPC messages passed on, 4 ranges", 1 / 0.9, copy("fill"),
+        yield compare(f"{task} / gRPC bytes passed on, 4 ranges", 1 / 0.9, copy("fill"),
                       copy("bare"), REPEATS)  # fmt: skip
-        yield compare(f"{task} / `scroll` and `upload_points` of qdrant-client over gRPC", 1 / 10,
-                      copy("fill"), copy("client"), 3, warm=False)  # fmt: skip
+        yield compare(f"{task} / `scroll` and `upload_points` as in qdrant-client's `migrate`",
+                      1 / 10, copy("fill"), copy("client"), 3, warm=False)  # fmt: skip
         yield compare(f"{task} / the same over REST", 1, copy("fill"), copy("rest_client"), 3,
                       warm=False)  # fmt: skip
         yield compare(f"a compare pass of both sides / {task}", 1 / 0.8, compare_sides,

@@ -42,10 +42,10 @@ MESSAGE_FIELDS = {
     # reads
     "ScrollPoints": "1 collection_name string, 3 offset bytes, 4 limit uint32, "
     "6 with_payload bytes, 7 with_vectors bytes, 9 shard_key_selector bytes",
-    "ScrollResponse": "1 next_page_offset bytes, 2 result RetrievedPoint*",
+    "ScrollResponse": "1 next_page_offset bytes, 2 result bytes*",
     "GetPoints": "1 collection_name string, 2 ids bytes*, 4 with_payload bytes, "
     "5 with_vectors bytes, 7 shard_key_selector bytes",
-    "GetResponse": "1 result RetrievedPoint*",
+    "GetResponse": "1 result bytes*",
     "CountPoints": "1 collection_name string, 3 exact bool, 5 shard_key_selector bytes",
     "CountResponse": "1 result CountResult",
     "CountResult": "1 count uint64",
@@ -55,7 +55,7 @@ MESSAGE_FIELDS = {
     "QueryResponse": "1 result ScoredPoint*",
     "ScoredPoint": "1 id bytes",
     # writes
-    "UpsertPoints": "1 collection_name string, 2 wait bool, 3 points PointStruct*, "
+    "UpsertPoints": "1 collection_name string, 2 wait bool, 3 points bytes*, "
     "5 shard_key_selector bytes, 6 update_filter Filter",
     "DeletePoints": "1 collection_name string, 2 wait bool, 3 points PointsSelector, "
     "5 shard_key_selector bytes",

@@ -9,19 +9,19 @@ from qdrant_client import grpc
 from qdrant_client.conversions.conversion import GrpcToRest, grpc_to_payload, payload_to_grpc
 
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
-from qdrantctl.adapters.qdrant.points.wire_digest import parse_key
+from qdrantctl.adapters.qdrant.points.wire_digest import key_of_point
 from qdrantctl.adapters.qdrant.points.wire_requests import encode_point_id
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.points import Point
 
 
-def decode_point(raw: Any) -> Point:
+def decode_point(raw: bytes) -> Point:
     """A RetrievedPoint as data."""
-    point = grpc.RetrievedPoint.FromString(raw.SerializeToString())
+    point = grpc.RetrievedPoint.FromString(raw)
     found = GrpcToRest.convert_vectors_output(point.vectors)
     named = found if isinstance(found, dict) else {"": found}
     return Point(
-        key=parse_key(raw.id),
+        key=key_of_point(raw),
         payload=grpc_to_payload(point.payload),
         vectors={name: _as_json(vector) for name, vector in named.items()},
     )
@@ -33,7 +33,7 @@ def _as_json(vector: Any) -> Json:
     return {"indices": list(vector.indices), "values": list(vector.values)}
 
 
-def encode_point(point: Point) -> Any:
+def encode_point(point: Point) -> bytes:
     """The inverse, as a RetrievedPoint."""
     vectors = {name: _encode_vector(vector) for name, vector in point.vectors.items()}
     encoded = grpc.PointStruct(
@@ -42,10 +42,11 @@ def encode_point(point: Point) -> Any:
         if list(vectors) == [""]
         else grpc.Vectors(vectors=grpc.NamedVectors(vectors=vectors)),
     )
-    raw = MESSAGES["PointStruct"].FromString(encoded.SerializeToString())
-    return MESSAGES["RetrievedPoint"](
-        id=encode_point_id(point.key), payload=raw.payload, vectors=raw.vectors
+    written = MESSAGES["PointStruct"].FromString(encoded.SerializeToString())
+    read = MESSAGES["RetrievedPoint"](
+        id=encode_point_id(point.key), payload=written.payload, vectors=written.vectors
     )
+    return bytes(read.SerializeToString())
 
 
 def _encode_vector(vector: Json) -> grpc.Vector:

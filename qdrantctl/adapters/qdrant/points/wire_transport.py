@@ -19,6 +19,7 @@ from qdrantctl.adapters.qdrant.points.sending import (
 )
 from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
 from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, key_of_point, parse_key
+from qdrantctl.adapters.qdrant.points.wire_fields import convert_to_written
 from qdrantctl.adapters.qdrant.points.wire_requests import (
     WITH,
     WITHOUT,
@@ -114,7 +115,7 @@ class WireTransport:
             ),
         )
         following = response.next_page_offset
-        return Page(response.result, parse_key(following) if following else None, size)
+        return Page(list(response.result), parse_key(following) if following else None, size)
 
     def fetch_points(self, keys: Sequence[PointKey]) -> Sequence[RawPoint]:
         """The points of these keys, in any order."""
@@ -125,8 +126,7 @@ class WireTransport:
             with_vectors=WITH,
             shard_key_selector=self._selector,
         )
-        points: Sequence[RawPoint] = self._read("Get", "/points", request)[0].result
-        return points
+        return list(self._read("Get", "/points", request)[0].result)
 
     def query_random(self, limit: int) -> Sequence[PointKey]:
         """Random keys."""
@@ -149,12 +149,11 @@ class WireTransport:
 
     def upsert_points(self, points: Sequence[RawPoint], *, insert_only: bool) -> None:
         """Write points. Their parts are copied as bytes, so this is the fast way."""
-        point = MESSAGES["PointStruct"]
         self._write(
             "Upsert",
             "/points",
             len(points),
-            points=[point(id=p.id, payload=p.payload, vectors=p.vectors or None) for p in points],
+            points=map(convert_to_written, points),
             update_filter=no_point() if insert_only else None,
         )
 

@@ -1,4 +1,4 @@
-"""Equal points have equal digests, in whatever way a server sends them."""
+"""Equal points have equal digests, in whatever way a server sends them, and are written alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from qdrant_client import grpc
 from qdrant_client.conversions.conversion import payload_to_grpc
 
-from qdrantctl.adapters.qdrant.points import json_points, wire_digest, wire_points
+from qdrantctl.adapters.qdrant.points import json_points, wire_digest, wire_fields, wire_points
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
 from qdrantctl.model.points import Point, PointKey
 from qdrantctl.model.replacement import MARK
@@ -22,6 +22,7 @@ PAYLOAD = {
 }
 VECTORS = {"dense": [1.5, -2.0], "rows": [[1.0, 2.0], [3.0, 4.0]],
            "sparse": {"indices": [3, 900], "values": [0.5, 0.25]}}  # fmt: skip
+LONG = {"k" * 200: "x" * 20_000, "more": {"n" * 130: "2" * 130, "empty": {}}}
 
 
 def reverse(value):
@@ -32,10 +33,22 @@ def reverse(value):
 
 
 def wire(payload, vectors=VECTORS):
-    """A point as a gRPC message, with the entries of its maps in the order that is given."""
+    """A point in gRPC form, with the entries of its maps in the order that is given."""
     encoded = wire_points.encode_point(Point(PointKey(False, 1), {}, vectors))
-    encoded.payload[:] = list_entries(payload)
-    return encoded
+    return change(encoded, payload=list_entries(payload))
+
+
+def change(raw, **parts):
+    """A point with other parts."""
+    message = MESSAGES["RetrievedPoint"].FromString(raw)
+    for name in parts:
+        message.ClearField(name)
+    message.MergeFrom(MESSAGES["RetrievedPoint"](**parts))
+    return message.SerializeToString()
+
+
+def part_of(raw, name):
+    return getattr(MESSAGES["RetrievedPoint"].FromString(raw), name)
 
 
 def list_entries(payload):
@@ -75,7 +88,8 @@ def form(request):
 @pytest.mark.parametrize("fields", [None, (), ("maker", "parts")])
 def test_the_order_of_objects_does_not_matter(form, fields):
     make, digest = form
-    assert digest(make(PAYLOAD), fields) == digest(make(reverse(PAYLOAD)), fields)
+    for payload in (PAYLOAD, LONG, {"list": [LONG, [LONG]]}):
+        assert digest(make(payload), fields) == digest(make(reverse(payload)), fields)
     assert len(digest(make(PAYLOAD), fields)) == 8
 
 
@@ -117,10 +131,8 @@ def test_fields(form):
     assert digest(make({}), ("title",)) != digest(make({"title": None}), ("title",))
 
 
-def test_vectors_of_older_servers_have_the_digest_of_the_newer_form():
-    def tag(numbers):
-        return b"".join(b"\x0d" + struct.pack("<f", number) for number in numbers)
-
+def in_older_form(point):
+    """A point with VECTORS as a server before 1.17 sends it."""
     sparse = grpc.VectorOutput(indices=grpc.SparseIndices(data=[3, 900])).SerializeToString()
     older = {
         "sparse": tag([0.5, 0.25]) + sparse,
@@ -129,18 +141,69 @@ def test_vectors_of_older_servers_have_the_digest_of_the_newer_form():
     }
     entries = [MESSAGES["VectorEntry"](key=name, value=raw) for name, raw in older.items()]
     named = MESSAGES["NamedVectorsOutput"](vectors=entries)
-    point = wire(PAYLOAD)
-    point.vectors = MESSAGES["VectorsOutput"](vectors=named).SerializeToString()
+    vectors = MESSAGES["VectorsOutput"](vectors=named).SerializeToString()
+    return change(point, vectors=vectors)
+
+
+def tag(numbers):
+    return b"".join(b"\x0d" + struct.pack("<f", number) for number in numbers)
+
+
+def test_vectors_of_older_servers_have_the_digest_of_the_newer_form():
+    point = in_older_form(wire(PAYLOAD))
     assert wire_digest.digest_point(point, None) == wire_digest.digest_point(wire(PAYLOAD), None)
     assert wire_points.decode_point(point).vectors == VECTORS
+
+
+def as_data(written):
+    """A PointStruct as data, read by the typed messages."""
+    point = grpc.PointStruct.FromString(written)
+    read = grpc.RetrievedPoint(id=point.id, payload=point.payload)
+    read.vectors.ParseFromString(point.vectors.SerializeToString())
+    return wire_points.decode_point(read.SerializeToString())
+
+
+@pytest.mark.parametrize(("payload", "vectors"), [(PAYLOAD, VECTORS), (LONG, {"": [2.0] * 300}),
+                                                  ({}, {})])  # fmt: skip
+def test_a_point_is_written_as_it_was_read(payload, vectors):
+    point = wire(payload, vectors)
+    assert as_data(wire_fields.convert_to_written(point)) == wire_points.decode_point(point)
+
+
+def test_vectors_of_older_servers_are_written_in_the_newer_form():
+    written = wire_fields.convert_to_written(in_older_form(wire(PAYLOAD)))
+    assert as_data(written).vectors == VECTORS
+    named = grpc.PointStruct.FromString(written).vectors.vectors.vectors
+    assert (list(named["dense"].data), list(named["dense"].dense.data)) == ([], [1.5, -2.0])
+    single = change(wire({}, {}), vectors=b"\x0a\x0a" + tag([1.5, -2.0]))
+    written = wire_fields.convert_to_written(single)
+    assert list(grpc.PointStruct.FromString(written).vectors.vector.dense.data) == [1.5, -2.0]
+    assert wire_digest.digest_point(single) == wire_digest.digest_point(wire({}, {"": [1.5, -2.0]}))
+
+
+@pytest.mark.parametrize("unknown", [b"\x2a\x02\x0a\x00", b"\x38\x01", b"\xa2\x06\x01x"])
+def test_parts_of_a_point_that_cannot_be_written_are_left_out(unknown):
+    """A shard key; fields of another type, and of a greater number, that newer servers may have."""
+    point = wire(PAYLOAD)
+    for extended in (point + unknown, unknown + point):
+        assert wire_digest.digest_point(extended) == wire_digest.digest_point(point)
+        assert wire_digest.key_of_point(extended) == PointKey(False, 1)
+        written = wire_fields.convert_to_written(extended)
+        assert written == wire_fields.convert_to_written(point)
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 128, 2**32, 2**64 - 1])
+def test_keys(value):
+    for key in (PointKey(False, value), PointKey(True, value << 63)):
+        assert wire_digest.key_of_point(wire_points.encode_point(Point(key, {}, {}))) == key
 
 
 def test_the_unnamed_vector_may_be_named_by_the_empty_name():
     vector = [1.5, 2.0]
     single, named = wire({}, {"": vector}), wire({}, {"": vector, "x": vector})
-    message = MESSAGES["VectorsOutput"].FromString(named.vectors)
+    message = MESSAGES["VectorsOutput"].FromString(part_of(named, "vectors"))
     del message.vectors.vectors[[e.key for e in message.vectors.vectors].index("x")]
-    named.vectors = message.SerializeToString()
+    named = change(named, vectors=message.SerializeToString())
     assert wire_digest.digest_point(single, None) == wire_digest.digest_point(named, None)
     named, single = {"id": 1, "vector": {"": vector}}, {"id": 1, "vector": vector}
     assert json_points.digest_json_point(single, None) == json_points.digest_json_point(named, None)
