@@ -29,6 +29,8 @@ class Deployment:
     """The source of its key, a file relative to the project's folder; None if it needs no key."""
     signing_variables: tuple[str, ...] = ()
     """The variables that hold the keys that sign snapshot sets."""
+    has_other_signing_keys: bool = False
+    """Whether such a key comes from a file or a command."""
 
 
 def list_deployments(directory: Path, today: date) -> tuple[str, tuple[Deployment, ...]]:
@@ -50,14 +52,15 @@ def _deployment(
     chain: ProjectFiles, environment: MergedEnvironment, root: Path, today: date
 ) -> Deployment:
     guards = read_guards(chain, environment, today)
-    url = environment.value("url")
+    url, signing = environment.value("url"), _signing_sources(chain)
     return Deployment(
         environment.name,
         guards.protected,
         guards.gates,
         url.env if isinstance(url, FromVariable) else "",
         _key_source(environment, root),
-        _signing_variables(chain),
+        tuple(source.env for source in signing if source.env is not None),
+        any(source.env is None for source in signing),
     )
 
 
@@ -72,9 +75,6 @@ def _key_source(environment: MergedEnvironment, root: Path) -> KeySource | None:
     return KeySource(file=os.path.relpath(key.layer.folder / source.file, root))
 
 
-def _signing_variables(chain: ProjectFiles) -> tuple[str, ...]:
+def _signing_sources(chain: ProjectFiles) -> tuple[KeySource, ...]:
     stated = [layer.spec.snapshot_signing for layer in chain.layers if layer.spec.snapshot_signing]
-    if not stated:
-        return ()
-    sources = (stated[-1].key, *stated[-1].previous_keys)
-    return tuple(source.env for source in sources if source.env is not None)
+    return (stated[-1].key, *stated[-1].previous_keys) if stated else ()

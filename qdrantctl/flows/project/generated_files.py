@@ -33,6 +33,11 @@ class FileResult(StrEnum):
     UNKNOWN = "unknown"
     """It was not changed: it was not generated here."""
 
+    @classmethod
+    def unmerged(cls) -> tuple[FileResult, ...]:
+        """The results of files that are not current now."""
+        return (cls.CONFLICT, cls.UNKNOWN)
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
@@ -41,7 +46,7 @@ class GeneratedFile:
     path: Path
     result: FileResult
     todo: str = ""
-    """What to change in it manually, as a unified diff."""
+    """After a conflict: what to change in it manually, as a unified diff."""
 
 
 def update_files(
@@ -78,7 +83,7 @@ def _update_file(path: Path, base_path: Path, new: str) -> GeneratedFile:
             _replace(base_path, new)
         return GeneratedFile(path, FileResult.UNCHANGED)
     if base is None:
-        return GeneratedFile(path, FileResult.UNKNOWN, _diff(path, current, new))
+        return GeneratedFile(path, FileResult.UNKNOWN)
     if base == new:
         return GeneratedFile(path, FileResult.UNCHANGED)
     if current == base:

@@ -77,7 +77,7 @@ def write_pipelines(
     _require_same_project(bases, project)
     obsolete = [path for path in list_pipeline_files(ci) if path not in texts]
     files = update_files(root, bases, texts, obsolete)
-    return WrittenPipelines(files, tuple(_notices(lines, policies)))
+    return WrittenPipelines(files, tuple(_notices(lines, deployments, policies)))
 
 
 def quote_if_needed(name: str) -> str:
@@ -225,7 +225,11 @@ def _describe_gates(gates: Gates) -> str:
     return ", ".join(parts)
 
 
-def _notices(package: PackageLines, policies: Mapping[str, tuple[str, ...] | None]) -> list[str]:
+def _notices(
+    package: PackageLines,
+    deployments: Sequence[Deployment],
+    policies: Mapping[str, tuple[str, ...] | None],
+) -> list[str]:
     notices = [package.problem] if package.problem else []
     for environment, destinations in policies.items():
         folders = [d for d in destinations or () if d.startswith("file:")]
@@ -234,4 +238,10 @@ def _notices(package: PackageLines, policies: Mapping[str, tuple[str, ...] | Non
                 f"policies of {environment} write to {', '.join(folders)}, which in a pipeline is "
                 "on the runner's own disk: these sets are lost. Use a bucket as destination."
             )
+    has_policies = any(destinations is not None for destinations in policies.values())
+    if has_policies and any(d.has_other_signing_keys for d in deployments):
+        notices.append(
+            "a key that signs snapshots comes from a file or a command: add it to the jobs that "
+            "take and verify snapshots."
+        )
     return notices

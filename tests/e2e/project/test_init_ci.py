@@ -183,7 +183,11 @@ def test_snapshots_run_where_a_policy_needs_it(tmp_path):
     gitlab = read_pipeline(with_policy / FILES["gitlab"])
     assert "QDRANTCTL_SCHEDULE" in str(gitlab["snapshots verify 7"]["rules"])
     (with_policy / "manifests/policy.yaml").write_text(POLICY.replace("s3://", "file:///"))
+    signing = "  snapshot_signing: {key: {env: SIGN}, previous_keys: [{file: old}]}\n"
+    (with_policy / "qdrantctl.yaml").write_text(PROJECT + signing)
     result = init(with_policy, "github")
+    assert "SIGN: ${{ secrets.SIGN }}" in (with_policy / workflow).read_text()
+    assert "a key that signs snapshots comes from a file or a command" in result.err
     assert "file:///backups/qdrant, which in a pipeline is on the runner's own disk" in result.err
 
 
