@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 
-.PHONY: help setup clients demo test test-fast test-server compatibility replacement-proof recording client-fields bench lint fix schemas pages pictures clean
+.PHONY: help setup clients demo test test-fast test-server compatibility replacement-proof recording client-fields bench lint fix schemas pages locks pictures clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ schemas: setup  ## Write schemas/ anew from the models
 
 pages: setup  ## Write the generated pages of docs/reference anew from the program
 	$(BIN)/python -m tools.pages
+
+locks: setup  ## Lock what generated pipelines and the image install, in its newest versions, by hash
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m tools.lock_files
 
 pictures: setup  ## Write docs/images/ anew from a real run
 	$(BIN)/python -m tools.terminal_picture

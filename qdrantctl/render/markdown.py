@@ -11,6 +11,7 @@ from textwrap import wrap
 
 from qdrantctl.model.audit.report import Answer, AuditReport
 from qdrantctl.model.change import Action, Change
+from qdrantctl.model.comment_marker import comment_marker
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
@@ -24,7 +25,6 @@ from qdrantctl.render.shared.markdown_blocks import (
     MarkdownBlock,
     code_fence,
     code_span,
-    comment_marker,
     fit_blocks,
     folded_block,
     table,

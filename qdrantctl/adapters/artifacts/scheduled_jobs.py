@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qdrantctl.adapters.artifacts.environment import render_template
-from qdrantctl.adapters.artifacts.pipelines import INSTALL
+from qdrantctl.adapters.artifacts.pipelines import ACTIONS, lock_path
 
 RUN_SCHEDULE, VERIFY_SCHEDULE = "*/5 * * * *", "42 4 * * 0"
 """The two schedules share no minute."""
@@ -104,7 +104,9 @@ def _render_github(jobs: SnapshotJobs) -> str:
         "github-actions",
         name=jobs.name,
         variables=[(name, f"{contexts[key]}.{name}") for key, name in jobs.variables.items()],
-        install_command=INSTALL,
+        actions=ACTIONS,
+        lock=lock_path("github"),
+        project={"repository": ""},
         entries=(
             ("run", RUN_SCHEDULE, run),
             ("verify", VERIFY_SCHEDULE, shlex.join([*_PROGRAM, *jobs.verify])),

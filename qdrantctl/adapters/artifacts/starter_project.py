@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from qdrantctl.adapters.artifacts.environment import render_template
 
-CLUSTERS = ("staging", "production")
-"""The environments that a starter project has for pipelines."""
 PROFILES = {
     "production": {"query_limit": 5000, "timeout": 15, "hnsw_ef": 500},
     "development": {"query_limit": 20000, "timeout": 60, "hnsw_ef": 2000},

@@ -269,16 +269,6 @@ def list_environments(directory: Path) -> tuple[str, ...]:
     return load_project(directory).environment_names
 
 
-def list_deployments(directory: Path) -> dict[str, bool]:
-    """Every environment with a cluster of its own, and whether it is protected.
-
-    Raises UsageError without a project, ManifestError.
-    """
-    chain = load_project(directory)
-    merged = [merge_environment(chain, name) for name in chain.environment_names]
-    return {e.name: bool(e.value("protected")) for e in merged if e.value("url") != EMBEDDED}
-
-
 def list_connection_variables(directory: Path, environment: str) -> dict[str, str]:
     """The variables that hold an environment's `url` and `api_key`, if they are in variables.
 

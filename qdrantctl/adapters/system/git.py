@@ -11,10 +11,13 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 GIT_SECONDS = 10.0
 """How long one git command may take."""
 HEAD = "HEAD"
+_CHECKED_OUT = ("symbolic-ref", "--quiet", "--short", HEAD)
+"""The branch of the checkout, which may have no commit yet."""
 
 _FULL_SHA = re.compile(r"[0-9a-f]{7,64}")
 _TREE_ENTRY = ("100644", "100755")
@@ -171,3 +174,23 @@ def _read_blobs(root: Path, ids: list[bytes]) -> list[bytes] | None:
         result.append(bytes(rest[start : start + size]))
         rest = rest[start + size + 1 :]
     return result
+
+
+def find_default_branch(root: Path) -> str:
+    """The branch that `origin` checks out, else `main` or `master`, else that of the checkout."""
+    answer = run_git(root, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+    if answer and answer[0] == 0:
+        return answer[1].decode(errors="replace").strip().removeprefix("origin/")
+    names = git_output(root, os.environ, "for-each-ref", "--format=%(refname:short)", "refs/heads")
+    usual = [name for name in ("main", "master") if name in names.split()]
+    return usual[0] if usual else git_output(root, os.environ, *_CHECKED_OUT) or "main"
+
+
+def merge_texts(base: str, ours: str, theirs: str) -> str | None:
+    """Both changes of `base` in one text; None if they conflict, or git cannot be run."""
+    with TemporaryDirectory(prefix="qdrantctl-") as folder:
+        names = ("ours", "base", "theirs")
+        for name, text in zip(names, (ours, base, theirs), strict=True):
+            (Path(folder) / name).write_bytes(text.encode())
+        answer = run_git(Path(folder), "merge-file", "-p", *names)
+    return answer[1].decode() if answer and answer[0] == 0 else None

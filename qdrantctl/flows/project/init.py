@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
-from collections.abc import Mapping
 from pathlib import Path
 
-from qdrantctl.adapters.artifacts.pipelines import PIPELINE_FILES, Target, render_pipeline
 from qdrantctl.adapters.artifacts.starter_project import (
-    CLUSTERS,
     render_first_manifest,
     render_profile,
     render_project_file,
 )
 from qdrantctl.adapters.files.atomic_write import replace_file
-from qdrantctl.adapters.project.settings import list_connection_variables, list_deployments
-from qdrantctl.adapters.system import git
+from qdrantctl.flows.project.pipelines import quote_if_needed
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.project import NAME_LENGTH
 
@@ -25,29 +20,16 @@ PROJECT_FILE = "qdrantctl.yaml"
 IGNORED = ".qdrantctl/"
 """Where the embedded server keeps its data."""
 
-_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
-
 
 def create_project(
-    folder: Path, profile: str | None = None, ci: str | None = None
+    folder: Path, profile: str | None = None, *, with_clusters: bool = False
 ) -> tuple[Path, ...]:
     """Create a starter project and return the files that were written. Nothing is overwritten.
 
-    With `ci` (github or gitlab) pipelines are added; an existing project gets only pipelines.
-    Raises SettingsError if the files exist already, with no file changed, or if a file cannot be
-    written; ManifestError for an invalid project file.
+    `with_clusters` adds environments of clusters, for pipelines. Raises SettingsError if a project
+    exists already, with no file changed, or if a file cannot be written.
     """
-    project = folder / PROJECT_FILE
-    if ci and project.exists() and not profile:
-        files = {}
-        clusters = list_deployments(folder)
-        variables = {name: list_connection_variables(folder, name) for name in clusters}
-    else:
-        files = _starter_files(folder, profile, with_clusters=bool(ci))
-        clusters, variables = {name: name == "production" for name in CLUSTERS}, {}
-    if ci:
-        path, text = _pipeline_file(folder, clusters, variables, ci)
-        files[path] = text
+    files = _starter_files(folder, profile, with_clusters=with_clusters)
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,36 +61,6 @@ def _starter_files(folder: Path, profile: str | None, *, with_clusters: bool) ->
     return files
 
 
-def _pipeline_file(
-    folder: Path, clusters: Mapping[str, bool], variables: Mapping[str, Mapping[str, str]], ci: str
-) -> tuple[Path, str]:
-    """The file of a CI's pipelines, at the root of the repository. Raises SettingsError.
-
-    `variables` are those that a project's environments name.
-    """
-    if not clusters:
-        raise SettingsError(
-            f"{folder / PROJECT_FILE} names no environment that a pipeline could apply to",
-            hint="Add one with the url of a cluster under spec.environments.",
-        )
-    top = git.find_toplevel(folder)
-    below = os.path.relpath(folder.resolve(), top.resolve()).replace(os.sep, "/") if top else "."
-    if not re.fullmatch(r"[\w./-]+", below, re.ASCII):
-        raise SettingsError(
-            f"the folder {below} has a name that a pipeline cannot contain",
-            hint="Letters, digits, dots, dashes and underscores are safe.",
-        )
-    in_order = sorted(clusters, key=lambda name: clusters[name])  # protected environments last
-    targets = [
-        Target(name, quote_if_needed(name), clusters[name], variables.get(name, {}))
-        for name in in_order
-    ]
-    root = folder if top is None or below == "." else Path(os.path.relpath(top))
-    path = root / PIPELINE_FILES[ci]
-    _require_absent(path)
-    return path, render_pipeline(ci, targets, below)
-
-
 def _require_absent(path: Path) -> None:
     if path.exists():
         raise SettingsError(
@@ -122,9 +74,3 @@ def project_name(folder: str) -> str:
     plain = unicodedata.normalize("NFKD", folder).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", plain).lstrip("_.-")[:NAME_LENGTH].rstrip("-.")
     return name or "project"
-
-
-def quote_if_needed(name: str) -> str:
-    """The name, in quotes if YAML would read a number, a boolean or null."""
-    plain = name[0].isalpha() and name.lower() not in _WORDS
-    return name if plain else f'"{name}"'

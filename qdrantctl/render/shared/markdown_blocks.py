@@ -59,16 +59,6 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def comment_marker(command: str, project: str, environment: str) -> str:
-    """An HTML comment by which a bot finds its own comment.
-
-    `--` is not allowed in a comment. No name holds a `~`, so it takes the place of every second
-    dash and the marker stays as long, and as unambiguous, as the names.
-    """
-    names = f"project={_comment_name(project)} environment={_comment_name(environment)}"
-    return f"<!-- qdrantctl {command} {names} -->"
-
-
 def fit_blocks(
     marker: str, title: str, blocks: Sequence[MarkdownBlock], style: Style, command: str = "plan"
 ) -> str:
@@ -139,11 +129,6 @@ def _smallest_text(marker: str, title: str, cut: str, max_bytes: int) -> str:
 def _join_parts(parts: Sequence[str]) -> str:
     marker, *rest = parts
     return f"{marker}\n" + "\n\n".join(rest) + "\n"
-
-
-def _comment_name(name: str) -> str:
-    word = re.sub(r"[^\w.-]", "_", name, flags=re.ASCII)
-    return re.sub(r"(?<=-)-+", lambda run: "~" * len(run[0]), word)
 
 
 def _longest_run(text: str) -> int:

@@ -11,7 +11,13 @@ from jinja2 import UndefinedError
 
 from qdrantctl.adapters.artifacts import environment
 from qdrantctl.adapters.artifacts.environment import render_template
-from qdrantctl.adapters.artifacts.pipelines import PIPELINE_FILES, Target, render_pipeline
+from qdrantctl.adapters.artifacts.pipelines import (
+    FOLDERS,
+    PipelineKey,
+    PipelineProject,
+    Target,
+    render_pipelines,
+)
 from qdrantctl.adapters.artifacts.scheduled_jobs import SCHEDULERS, SnapshotJobs, render_jobs
 from qdrantctl.adapters.artifacts.starter_project import PROFILES, render_profile
 from qdrantctl.adapters.files.source_text import SourceText
@@ -29,8 +35,17 @@ JOBS = SnapshotJobs(
     verify=("snapshots", "verify", "-e", "prod"),
 )
 TARGETS = (
-    Target("staging", "staging", approved=False, variables={"url": "QDRANT_URL"}),
-    Target("2nd-eu", '"2nd-eu"', approved=True, variables={"url": "EU_URL", "api_key": "EU_KEY"}),
+    Target("staging", "staging", False, "<!-- a -->", url_variable="URL", url_name="URL_STAGING"),
+    Target(
+        "2nd-eu",
+        '"2nd-eu"',
+        True,
+        "<!-- b -->",
+        url_variable="EU_URL",
+        url_name="EU_URL",
+        key=PipelineKey("EU_KEY", write_name="EU_KEY", read_name="EU_KEY_READ_ONLY"),
+        has_policies=True,
+    ),
 )
 
 
@@ -44,9 +59,8 @@ def test_every_template_is_used_and_none_is_missing():
     source = "".join(path.read_text() for path in TEMPLATES.parent.glob("*.py"))
     names = {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.j2")}
     assert names >= {f"{scheduler}.j2" for scheduler in SCHEDULERS}
-    assert names >= {f"{ci}_pipeline.yml.j2" for ci in PIPELINE_FILES}
     included = re.findall(r"include '(.+?)'", "".join((TEMPLATES / n).read_text() for n in names))
-    for name in names - {f"{ci}_pipeline.yml.j2" for ci in PIPELINE_FILES} - set(included):
+    for name in names - set(included):
         assert f'"{name.removesuffix(".j2")}"' in source
 
 
@@ -56,23 +70,22 @@ def test_a_value_that_is_missing_is_an_error():
 
 
 @pytest.mark.parametrize("folder", [".", "deploy/qdrant"])
-@pytest.mark.parametrize("ci", PIPELINE_FILES)
+@pytest.mark.parametrize("ci", FOLDERS)
 def test_pipelines_are_yaml_and_keep_the_notation_of_their_ci(ci, folder):
-    text = render_pipeline(ci, TARGETS, folder)
-    assert "<<" not in text
-    assert "<%" not in text
-    assert "\n\n\n" not in text
-    value = value_of(text)
-    assert "# 2nd-eu states url: {env: EU_URL} and api_key: {env: EU_KEY} instead" in text
+    texts = render_pipelines(ci, PipelineProject("shop", folder, "main"), TARGETS)
+    assert len(texts) == (3 if ci == "github" else 1)
+    for text in texts.values():
+        assert "<%" not in text
+        assert re.findall("<<.*>>", text) == []
+        assert "\n\n\n" not in text
+    value = value_of(next(iter(texts.values())))
     if ci == "github":
-        environments = value["jobs"]["plan"]["strategy"]["matrix"]["include"]
-        assert [each["environment"] for each in environments] == ["staging", "2nd-eu"]
-        assert value["jobs"]["plan"]["env"]["QDRANTCTL_ENV"] == "${{ matrix.environment }}"
-        assert value["jobs"]["plan-2nd-eu"]["needs"] == "apply-staging"
-        assert ("defaults" in value) == (folder != ".")
+        assert value["jobs"]["plan-2nd-eu"]["needs"] == ["check", "apply-staging"]
+        assert ("working-directory" in value["defaults"]["run"]) == (folder != ".")
+        assert list(value_of(list(texts.values())[2])["jobs"]) == ["run-2nd-eu", "verify-2nd-eu"]
     else:
         assert value["plan to apply 2nd-eu"]["needs"] == ["apply staging"]
-        assert 'id=$(notes "$request/notes' in text
+        assert "<<'EOF'" in value["comment"]["script"][0]
 
 
 def test_jobs_of_this_machine_call_the_program_by_its_path():
