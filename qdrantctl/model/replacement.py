@@ -167,11 +167,11 @@ class ReplacementRecord(BaseModel):
     )
     frozen_caps: dict[str, Json] | None = Field(
         default=None,
-        description="Strict mode of the collection whose upserts are refused for the switch.",
+        description="Strict mode of the collection whose writes are refused for the switch.",
     )
-    relaxed: bool = Field(
-        default=False,
-        description="Whether the new collection takes updates by unindexed fields for the sweep.",
+    lifted_caps: dict[str, Json] | None = Field(
+        default=None,
+        description="Caps of the new collection that are lifted for the conditions of the sweep.",
     )
     marked: bool = Field(
         default=False, description="Whether single points may have a mark of the sweep."

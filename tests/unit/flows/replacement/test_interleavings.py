@@ -113,7 +113,7 @@ class Application:
             if verb == "upsert":
                 side.upsert(key, {"n": self.count}, embed({"n": self.count}))
             elif verb == "set":
-                side.set_payload(key, {f"{self.phase} {self.count % 3}": self.count})
+                side.set_payload(key, {f"key {self.count % 3}": self.count})
             else:
                 side.delete(key)
         self.changed[self.is_switched].add(key)
