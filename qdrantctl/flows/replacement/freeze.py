@@ -55,8 +55,11 @@ def refuse_writes(
     are lifted, so that nothing else is refused. Raises ClusterError.
     """
     client = job.client
-    rate = UNLIMITED if _has_replicas(client, collection) else 1
-    body: dict[str, Any] = {"enabled": True, **_REFUSING, _RATE: rate}
+    body: dict[str, Any] = {"enabled": True, **_REFUSING}
+    if not _has_replicas(client, collection):
+        body[_RATE] = 1
+    elif _RATE in caps:  # the deletion of nothing must not wait for it
+        body[_RATE] = UNLIMITED
     if not caps.get("enabled"):
         body |= {cap: _neutral(value) for cap, value in caps.items() if cap not in body}
     # Setting a rate limit again would allow another write.
@@ -70,7 +73,8 @@ def refuse_writes(
 
 def allow_writes(client: Client, collection: str, caps: Mapping[str, Json]) -> None:
     """Set strict mode back to what it was. Raises ClusterError."""
-    neutral = dict.fromkeys((*_REFUSING, _RATE), UNLIMITED)
+    live = read_caps(client, collection)
+    neutral = {cap: UNLIMITED for cap in (*_REFUSING, _RATE) if cap in live}
     set_caps(client, collection, {"enabled": False, **neutral, **caps})
 
 
