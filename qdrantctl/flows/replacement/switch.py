@@ -34,7 +34,7 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.replacement import Phase
 from qdrantctl.model.step import Call, SwitchAliases
 
-LONGEST_PAUSE = 10.0
+LONGEST_PAUSE = 30.0
 """Seconds for which writes may be refused so that a whole pass is made before the switch."""
 ALIASES_AGREE_WITHIN = 2.0
 """Seconds until every node of a cluster knows a change that one of them has answered."""
