@@ -113,7 +113,7 @@ def test_a_node_goes_down_and_comes_back(nodes, campaign, conclude, phase):
     with running.running(), running.replacement():
         running.site.states(**with_distance("Euclid"))
         process = running.site.apply()
-        assert running.watch.wait_for_phase(phase, "keep", seconds=120)
+        assert running.watch.wait_for_phase(phase, "keep", seconds=300)
         nodes[2].stop()
         running.faults += 1
         time.sleep(5)
