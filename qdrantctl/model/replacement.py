@@ -187,6 +187,7 @@ class ReplacementRecord(BaseModel):
     done: int = Field(default=0, description="Points of the current phase that are done.")
     rate: float = Field(default=0.0, description="Points per second of the current phase.")
     passes: tuple[int, ...] = Field(default=(), description="Differences that each pass found.")
+    pass_seconds: float = Field(default=0.0, description="How long the last whole pass took.")
     conflicts: int = Field(
         default=0, description="Points that changed on both sides of the switch."
     )

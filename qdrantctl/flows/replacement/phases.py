@@ -78,10 +78,10 @@ def bring_up_to_date(
 
 
 def run_pass(run: ReplacementRun, passes: PassContext) -> int:
-    """The differences that one whole pass finds and repairs; the run knows how long it took."""
+    """The differences that one whole pass finds and repairs; the record keeps how long it took."""
     begun = time.monotonic()
     differences = catch_up(passes)
-    run.pass_seconds = time.monotonic() - begun
+    run.save(pass_seconds=time.monotonic() - begun)
     return differences
 
 

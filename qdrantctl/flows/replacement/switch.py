@@ -81,7 +81,7 @@ def _move_aliases(
             refuse_writes(run.job, step.source, caps, context.shard_keys)
             # After an interruption the target may hold points that only the interrupted pass knew,
             # and that were deleted since.
-            if was_interrupted or run.pass_seconds <= LONGEST_PAUSE:
+            if was_interrupted or run.record.pass_seconds <= LONGEST_PAUSE:
                 catch_up(context)
             else:
                 carry_over_keys(context)
