@@ -39,7 +39,7 @@ acknowledged operations made of it.
 - **listed**: points that the product listed, as they changed on both sides of a switch.
   **conflicts**: those of them that lack an older change. **listed wrongly**: those that did not
   change on both sides.
-- **refused**: seconds during which upserts were refused around the switch, the longest time of a
+- **refused**: seconds during which writes were refused around the switch, the longest time of a
   run. Writers repeat them.
 - **read errors**: answers with an error, and connections cut, of readers. **empty**: answers that
   lack points.

@@ -295,7 +295,7 @@ class TurnArgs(ServerArgs, OutputArgs, LeaseArgs):
 def abort_run(args: TurnArgs) -> int:
     """End a replacement before its switch.
 
-    The new collection is deleted, and nothing else; upserts into the old one are allowed again.
+    The new collection is deleted, and nothing else; writes to the old one are allowed again.
     """
     from qdrantctl.flows.cluster.connect import connect
     from qdrantctl.flows.replacement.commands import abort_replacement, plan_abort

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
@@ -58,6 +58,8 @@ class PointPatch:
     """Payload keys to remove."""
     replaces_payload: bool = False
     """Whether all other keys go."""
+    payload_before: Mapping[str, Json] = field(default_factory=dict)
+    """The payload for which this is meant: keys that changed since then stay as they are."""
 
     @property
     def changes_more_than_vectors(self) -> bool:
@@ -102,7 +104,10 @@ class PointStore(Protocol):
         ...
 
     def patch_points(self, patches: Sequence[PointPatch], *, if_marked: str) -> None:
-        """Change parts of points that still have this mark. It never creates a point."""
+        """Change parts of points that still have this mark. It never creates a point.
+
+        A payload key is changed only while it has its value of `payload_before`.
+        """
         ...
 
     def delete_points(self, keys: Sequence[PointKey], *, if_marked: str = "") -> None:

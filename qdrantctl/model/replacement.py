@@ -167,11 +167,11 @@ class ReplacementRecord(BaseModel):
     )
     frozen_caps: dict[str, Json] | None = Field(
         default=None,
-        description="Strict mode of the collection whose upserts are refused for the switch.",
+        description="Strict mode of the collection whose writes are refused for the switch.",
     )
-    relaxed: bool = Field(
-        default=False,
-        description="Whether the new collection takes updates by unindexed fields for the sweep.",
+    lifted_caps: dict[str, Json] | None = Field(
+        default=None,
+        description="Caps of the new collection that are lifted for the conditions of the sweep.",
     )
     marked: bool = Field(
         default=False, description="Whether single points may have a mark of the sweep."
@@ -187,6 +187,7 @@ class ReplacementRecord(BaseModel):
     done: int = Field(default=0, description="Points of the current phase that are done.")
     rate: float = Field(default=0.0, description="Points per second of the current phase.")
     passes: tuple[int, ...] = Field(default=(), description="Differences that each pass found.")
+    pass_seconds: float = Field(default=0.0, description="How long the last whole pass took.")
     conflicts: int = Field(
         default=0, description="Points that changed on both sides of the switch."
     )

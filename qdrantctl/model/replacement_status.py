@@ -35,8 +35,8 @@ class ReplacementStatus(BaseModel):
     passes: tuple[int, ...] = Field(default=(), description="Differences that each pass found.")
     conflicts: int = Field(description="Points that were changed on both sides of the switch.")
     conflict_ids: tuple[int | str, ...] = Field(default=(), description="The first 1,000 of them.")
-    refuses_upserts: bool = Field(
-        default=False, description="Whether upserts into the old collection are refused right now."
+    refuses_writes: bool = Field(
+        default=False, description="Whether writes to the old collection are refused right now."
     )
     holder: str = Field(default="", description="Who runs it; empty if no process does.")
     error: str = Field(default="", description="Why it stopped the last time.")
@@ -67,7 +67,7 @@ class ReplacementStatus(BaseModel):
             passes=record.passes,
             conflicts=record.conflicts,
             conflict_ids=record.conflict_ids,
-            refuses_upserts=record.frozen_caps is not None,
+            refuses_writes=record.frozen_caps is not None,
             holder="" if record.is_kept else holder,
             error=record.error,
             **optional,

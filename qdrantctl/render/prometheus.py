@@ -65,9 +65,9 @@ def _replacement_metrics(
         [(labels, status.conflicts) for labels, status in rows],
     )
     yield (
-        "replacement_refuses_upserts",
-        "Whether upserts into the old collection are refused for the switch.",
-        [(labels, int(status.refuses_upserts)) for labels, status in rows],
+        "replacement_refuses_writes",
+        "Whether writes to the old collection are refused for the switch.",
+        [(labels, int(status.refuses_writes)) for labels, status in rows],
     )
 
 

@@ -51,9 +51,9 @@ def test_killed_on_one_node(empty_qdrant, campaign, conclude):
 def test_killed_on_three_nodes(nodes, campaign, conclude, sharded):
     running = campaign(nodes, POINTS, spec={"replication_factor": 2}, sharded=sharded)
     with running.running():
-        kill_again_and_again(running, KILLS // 2)
+        kill_again_and_again(running, KILLS // 4)
     keys = ", custom shard keys" if sharded else ""
-    conclude(running, f"three nodes{keys}, {KILLS // 2} kills and a rollback")
+    conclude(running, f"three nodes{keys}, {KILLS // 4} kills and a rollback")
 
 
 @only_full
@@ -86,8 +86,9 @@ def test_connections_are_cut(empty_qdrant, campaign, conclude):
 
 @only_full
 def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
-    limits = {"enabled": True, "write_rate_limit": 3000}
-    running = campaign([empty_qdrant], 3000, rate=4.0)
+    """The writers use up the limit, and the commands get by."""
+    limits = {"enabled": True, "write_rate_limit": 600}
+    running = campaign([empty_qdrant], 1000, rate=20.0)
     running.site.states(strict_mode_config=limits)
     running.site.applied()
     with running.running():
@@ -97,7 +98,8 @@ def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
                 running.site.finish()
         running.roll_back()
     running.faults = running.oracle.counts()["limited"]
-    conclude(running, "write_rate_limit on both collections")
+    assert running.faults > 100
+    conclude(running, "write_rate_limit, used up by the writers (faults: 429), and a rollback")
 
 
 @only_full
@@ -111,7 +113,7 @@ def test_a_node_goes_down_and_comes_back(nodes, campaign, conclude, phase):
     with running.running(), running.replacement():
         running.site.states(**with_distance("Euclid"))
         process = running.site.apply()
-        assert running.watch.wait_for_phase(phase, "keep", seconds=120)
+        assert running.watch.wait_for_phase(phase, "keep", seconds=300)
         nodes[2].stop()
         running.faults += 1
         time.sleep(5)

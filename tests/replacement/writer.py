@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 import traceback
@@ -44,7 +45,11 @@ MIX = {
 """How often each is done, in percent; the first three are upserts."""
 HOT = 20
 """So many points of a writer get a third of its updates, so that both sides of a switch meet."""
-FREEZE = ("upsert limit", "update limit")
+FREEZE = re.compile(
+    "upsert limit|update limit|payload storage size limit"
+    "|larger than rate limiter capacity|Retry after [1-6][0-9]s"
+)
+"""What a server answers while writes are refused: a rate limit of 1 a minute is one of the caps."""
 LATE = 60.0
 """Seconds after which an operation that is refused, or cut off, is given up."""
 LATE_AFTER_ERROR = 10.0
@@ -59,7 +64,7 @@ class Traffic:
     refused: list[tuple[float, float]] = field(default_factory=list)
     """From the first refusal of an operation until the server answered otherwise."""
     limited: int = 0
-    """429, whose operations are sent again."""
+    """429 because of a rate limit that was stated; the operations are sent again."""
     cuts: int = 0
     errors: list[str] = field(default_factory=list)
     """Answers that an application does not expect."""
@@ -212,7 +217,7 @@ class Writer(threading.Thread):
                 effect = "unknown"
                 continue
             text = "" if status == 200 else str(answer)
-            is_refused = status == 400 and any(words in text for words in FREEZE)
+            is_refused = status in (400, 429) and FREEZE.search(text) is not None
             if is_refused:
                 refused = refused or time.monotonic()
             elif refused:
@@ -220,15 +225,15 @@ class Writer(threading.Thread):
                 refused = 0.0
             if status == 200:
                 return "acknowledged"
-            if not is_refused:
+            if not is_refused or status == 429:
                 effect = "unknown"  # of several shards one may have acted
-                if status == 429:
-                    self.traffic.limited += 1
-                else:
-                    said = f"{operation.kind} {operation.numbers}: {status} {text[:300]}"
-                    self.traffic.errors.append(said)
-                    if self._is_late(operation, LATE_AFTER_ERROR):
-                        return effect
+            if status == 429:
+                self.traffic.limited += not is_refused
+            elif not is_refused:
+                said = f"{operation.kind} {operation.numbers}: {status} {text[:300]}"
+                self.traffic.errors.append(said)
+                if self._is_late(operation, LATE_AFTER_ERROR):
+                    return effect
             if self._is_late(operation):
                 return effect
             time.sleep(PAUSE if is_refused else 10 * PAUSE)

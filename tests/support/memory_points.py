@@ -92,13 +92,17 @@ class MemoryStore:
         for patch in patches:
             self.on_call()
             if self._has_mark(patch.key, if_marked):
-                payload, _ = self.points[patch.key]
+                payload, vectors = self.points[patch.key]
+                then = patch.payload_before
+                now = {key: value for key, value in payload.items() if key != MARK}
                 if patch.replaces_payload:
-                    payload.clear()
-                    payload[MARK] = if_marked
-                payload |= patch.payload
-                for name in patch.dropped_keys:
-                    payload.pop(name, None)
+                    if now == then:
+                        self.points[patch.key] = ({**patch.payload, MARK: if_marked}, vectors)
+                    continue
+                payload |= {k: v for k, v in patch.payload.items() if now.get(k) == then.get(k)}
+                for key in patch.dropped_keys:
+                    if now.get(key) == then.get(key):
+                        payload.pop(key, None)
         for patch in patches:
             self.on_call()
             if self._has_mark(patch.key, if_marked):

@@ -49,7 +49,7 @@ _PROMISES = {
 }
 _LIMITS = {
     "live": (
-        "upserts at any moment: they are refused right before the aliases move, and writers must "
+        "writes at any moment: they are refused right before the aliases move, and writers must "
         "repeat them",
         "both of two changes of one point, one on each side of the switch: the newer side stays, "
         "and the id is listed",

@@ -36,4 +36,5 @@ def make_patch(before: Point, after: Point) -> PointPatch:
         payload=after.payload if replaces else payload,
         dropped_keys=() if replaces else dropped,
         replaces_payload=replaces,
+        payload_before=old,
     )

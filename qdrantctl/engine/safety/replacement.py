@@ -82,7 +82,7 @@ def describe_run(record: ReplacementRecord) -> str:
     if record.run_by:
         message += f"; {record.run_by} carries it out"
     if record.frozen_caps is not None:
-        message += f"; upserts into {record.old.name} are refused until it goes on"
+        message += f"; writes to {record.old.name} are refused until it goes on"
     return message
 
 

@@ -17,7 +17,7 @@ from qdrantctl.engine.planning.blue_green import (
     rollback_record,
 )
 from qdrantctl.flows.lease import LeaseWait, find_holder, hold_lease
-from qdrantctl.flows.replacement.freeze import allow_upserts
+from qdrantctl.flows.replacement.freeze import allow_writes
 from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.passes.reverse import count_differing_payloads, has_digests
 from qdrantctl.flows.replacement.replace import Operator, prepare_run
@@ -147,7 +147,7 @@ def abort_replacement(
             raise StaleError("the aliases have moved since; nothing was deleted")
         is_only_copy = _holds_only_copy(guarded, record)
         if record.frozen_caps is not None and not is_only_copy:
-            allow_upserts(guarded, record.old.name, record.frozen_caps)
+            allow_writes(guarded, record.old.name, record.frozen_caps)
         now = find_reference(guarded, address, record.new.name)
         if now is not None and record.returning:
             raise StaleError(f"{record.new.name} is there again; nothing was deleted")

@@ -10,10 +10,7 @@ from functools import partial
 
 from qdrantctl.engine.planning.compare import compare_resource
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext, StepFailure
-from qdrantctl.flows.replacement.freeze import (
-    refuses_unindexed_updates,
-    set_unindexed_updates,
-)
+from qdrantctl.flows.replacement.freeze import caps_in_the_way, lift_caps, set_caps
 from qdrantctl.flows.replacement.gate import Gate, check_gate, check_points_once
 from qdrantctl.flows.replacement.gate_points import GatePoints, choose_equality
 from qdrantctl.flows.replacement.identity import find_reference
@@ -81,10 +78,10 @@ def bring_up_to_date(
 
 
 def run_pass(run: ReplacementRun, passes: PassContext) -> int:
-    """The differences that one whole pass finds and repairs; the run knows how long it took."""
+    """The differences that one whole pass finds and repairs; the record keeps how long it took."""
     begun = time.monotonic()
     differences = catch_up(passes)
-    run.pass_seconds = time.monotonic() - begun
+    run.save(pass_seconds=time.monotonic() - begun)
     return differences
 
 
@@ -176,7 +173,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
         return
     quiet = count = 0
     with (
-        _updates_by_mark(run, step.target),
+        _conditional_updates(run, step.target),
         open_passes(run, step.source, step.target) as passes,
     ):
         was_killed = run.record.marked
@@ -200,18 +197,18 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
 
 
 @contextmanager
-def _updates_by_mark(run: ReplacementRun, target: str) -> Iterator[None]:
-    """Let the target take updates by the mark, which has no index, until the sweep ends."""
-    if not run.record.relaxed and refuses_unindexed_updates(run.client, target):
-        run.save(relaxed=True)
-    if run.record.relaxed:
-        set_unindexed_updates(run.client, target, allowed=True)
+def _conditional_updates(run: ReplacementRun, target: str) -> Iterator[None]:
+    """Let the target take conditional updates, whatever its caps, until the sweep ends."""
+    if run.record.lifted_caps is None and (found := caps_in_the_way(run.client, target)):
+        run.save(lifted_caps=found)
+    if caps := run.record.lifted_caps:
+        lift_caps(run.client, target, caps)
     try:
         yield
     finally:
-        if run.record.relaxed:
-            set_unindexed_updates(run.client, target, allowed=False)
-            run.save(relaxed=False)
+        if caps:
+            set_caps(run.client, target, caps)
+            run.save(lifted_caps=None)
 
 
 def _remove_marks(passes: PassContext) -> None:

@@ -60,8 +60,6 @@ class ReplacementRun:
     """A client that writes under the lease of applies, for the moments that need it."""
     command_fill: CommandFill | None = None
     """With `fill: command`, once a phase needs it: all phases share its process."""
-    pass_seconds: float = float("inf")
-    """How long the last whole pass took."""
     _using_client: Lock = field(default_factory=Lock)
     """Passes report from several threads, and the client is for one at a time."""
     _is_stopped: bool = False

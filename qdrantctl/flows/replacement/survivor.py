@@ -9,7 +9,7 @@ from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.flows.lease import LeaseWait, hold_lease
-from qdrantctl.flows.replacement.freeze import allow_upserts
+from qdrantctl.flows.replacement.freeze import allow_writes
 from qdrantctl.flows.replacement.identity import find_reference
 from qdrantctl.flows.replacement.replace import Operator
 from qdrantctl.flows.replacement.run import (
@@ -95,7 +95,7 @@ def return_to_survivor(
                 f"the replacement of {address} changed since the plan was made", hint="Plan again."
             )
         if record.frozen_caps is not None and survivor.name == record.old.name:
-            allow_upserts(guarded, survivor.name, record.frozen_caps)
+            allow_writes(guarded, survivor.name, record.frozen_caps)
         if aliases := _list_missing_aliases(guarded, record):
             guarded.request(move_request(aliases, survivor.name))
         before = ledger.read_ledger(guarded).entries.get(address, {})

@@ -1,10 +1,10 @@
 """The performer of `SwitchAliases`: all aliases move in one request, and no write is lost.
 
-With `writers: live` upserts into the source are refused first, and what was inserted is carried
-over. Otherwise a point that is inserted there before the switch, and deleted through an alias after
-it, could not be told from one that is still to be carried over: it would come back. Where a whole
-pass is quick, it carries over all that was upserted, and nearly nothing is left for the sweep; else
-a pass over ids alone keeps the pause short.
+With `writers: live` writes to the source are refused first, and what was written is carried over.
+Otherwise a point that is inserted there before the switch, and deleted through an alias after it,
+could not be told from one that is still to be carried over: it would come back. Where a whole pass
+is quick, it carries over all that was written, and nothing or deletions are left for the sweep;
+else a pass over ids alone keeps the pause short.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.qdrant.replacement_records import replacement_entry
 from qdrantctl.flows.cluster.nodes import JobContext, ask_nodes
 from qdrantctl.flows.execution.context import ChangeProgress, ExecutionContext
-from qdrantctl.flows.replacement.freeze import allow_upserts, read_caps, refuse_upserts
+from qdrantctl.flows.replacement.freeze import allow_writes, read_caps, refuse_writes
 from qdrantctl.flows.replacement.identity import ensure_both_stand
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
@@ -34,8 +34,8 @@ from qdrantctl.model.polling import poll
 from qdrantctl.model.replacement import Phase
 from qdrantctl.model.step import Call, SwitchAliases
 
-LONGEST_PAUSE = 10.0
-"""Seconds for which upserts may be refused so that a whole pass is made before the switch."""
+LONGEST_PAUSE = 30.0
+"""Seconds for which writes may be refused so that a whole pass is made before the switch."""
 ALIASES_AGREE_WITHIN = 2.0
 """Seconds until every node of a cluster knows a change that one of them has answered."""
 
@@ -62,9 +62,9 @@ def switch_aliases(
 
 
 def thaw_collection(run: ReplacementRun, collection: str) -> None:
-    """Allow upserts again, if a run has had them refused. Raises ClusterError."""
+    """Allow writes again, if a run has had them refused. Raises ClusterError."""
     if (caps := run.record.frozen_caps) is not None:
-        allow_upserts(run.client, collection, caps)
+        allow_writes(run.client, collection, caps)
         run.save(frozen_caps=None)
 
 
@@ -78,10 +78,10 @@ def _move_aliases(
             if run.record.frozen_caps is None:
                 run.save(frozen_caps=read_caps(project, step.source))
             caps = run.record.frozen_caps or {}
-            refuse_upserts(run.job, step.source, caps, context.shard_keys)
+            refuse_writes(run.job, step.source, caps, context.shard_keys)
             # After an interruption the target may hold points that only the interrupted pass knew,
             # and that were deleted since.
-            if was_interrupted or run.pass_seconds <= LONGEST_PAUSE:
+            if was_interrupted or run.record.pass_seconds <= LONGEST_PAUSE:
                 catch_up(context)
             else:
                 carry_over_keys(context)

@@ -67,7 +67,7 @@ def _status_lines(status: ReplacementStatus) -> Iterator[str]:
         "switched": status.switched,
         "kept until": status.keep_until,
         "conflicts": _describe_conflicts(status),
-        "upserts": f"refused in {status.old} until it goes on" if status.refuses_upserts else "",
+        "writes": f"refused in {status.old} until it goes on" if status.refuses_writes else "",
         "run by": status.holder,
         "stopped": status.error,
     }

@@ -145,7 +145,10 @@ def test_marks(empty_qdrant, endpoint, form):
         store.mark_points([one, two, absent], "m")
         assert store.digest_of(store.fetch_points([one])[0]) == digest
         store.upsert_points(simple_points(store, 1, {"v": 2}))  # as a writer does
-        patches = [PointPatch(key, {"": [9.0, 9.0]}, (), {"v": 3}) for key in keys]
+        was = {"v": 1}
+        patches = [
+            PointPatch(key, {"": [9.0, 9.0]}, (), {"v": 3}, payload_before=was) for key in keys
+        ]
         store.patch_points(patches, if_marked="m")
         assert [p.payload for p in decoded(store, keys)] == [
             {"v": 2},
@@ -153,7 +156,11 @@ def test_marks(empty_qdrant, endpoint, form):
             {"v": 1},
         ]
         assert [p.vectors[""][0] for p in decoded(store, keys)] == [1.0, 9.0, 1.0]
-        patches = [PointPatch(key, {}, (), {"w": 4}, replaces_payload=True) for key in keys]
+        was = {"v": 3}
+        patches = [
+            PointPatch(key, {}, (), {"w": 4}, replaces_payload=True, payload_before=was)
+            for key in keys
+        ]
         store.patch_points(patches, if_marked="m")
         assert [p.payload for p in decoded(store, keys)] == [
             {"v": 2},
@@ -169,6 +176,29 @@ def test_marks(empty_qdrant, endpoint, form):
         store.mark_points([one], "m")
         store.unmark_points()
         assert all(MARK not in p.payload for p in decoded(store, [one, two]))
+
+
+VALUES = (0, 7, -1.5, 2.0, 2**62, "text", "", True, None, [], ["a", 1], {"b": {"c.d": [1]}})
+
+
+def test_a_payload_key_that_changed_since_stays(empty_qdrant, endpoint, form):
+    """Of every type: it is set while it is as it was read, and left alone otherwise."""
+    with opened(empty_qdrant, endpoint, form, UNNAMED) as store:
+        names = [f"k{number}" for number in range(len(VALUES))]
+        now = dict(zip(names, VALUES, strict=True)) | {"a key": 1, "gone": [{"x": 1}]}
+        store.upsert_points(simple_points(store, 2, now))
+        keys = keys_of(0, 1)
+        was = decoded(store, keys)[0].payload
+        store.mark_points(keys, "m")
+        new = dict.fromkeys((*names, "a key", "added"), "new")
+        other = dict.fromkeys(was, "other") | {"added": "other"}
+        stale = PointPatch(keys[1], {}, (), new, ("gone",), payload_before=other)
+        patch = PointPatch(keys[0], {}, (), new, ("gone",), payload_before=was)
+        store.patch_points([patch, stale], if_marked="m")
+        store.unmark_points(keys)
+        changed, kept = (point.payload for point in decoded(store, keys))
+        assert changed == new
+        assert kept == was
 
 
 def test_a_concurrent_write_wins(empty_qdrant, endpoint, form):

@@ -14,6 +14,7 @@ from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.ledger import ledger_point_id
 from qdrantctl.flows.lease import LeaseWait, hold_lease
+from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.lease import Lease, replacements_owner
 from tests.support.project import Project, asked, record
@@ -341,6 +342,7 @@ def test_limits_of_both_collections(project, node):
         "unindexed_filtering_update": False,
         "upsert_max_batchsize": 50,
         "max_query_limit": 40,
+        "filter_max_conditions": 4,
     }
     project.states({"products": manifest({**DOT, "strict_mode_config": strict})}, ALIAS)
     project.done(node)
@@ -350,7 +352,9 @@ def test_limits_of_both_collections(project, node):
     config = asked(node, "GET", "/collections/products--3")["config"]["strict_mode_config"]
     assert config == strict
     kept = asked(node, "GET", "/collections/products")["config"]["strict_mode_config"]
-    assert kept == strict
+    # Caps of the switch, which cannot be unset.
+    lifted = ("max_collection_payload_size_bytes", "write_rate_limit")
+    assert kept == strict | dict.fromkeys(lifted, UNLIMITED)
 
 
 def test_nothing_is_deleted_while_it_is_needed(project, node, tmp_path):

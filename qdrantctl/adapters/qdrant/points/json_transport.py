@@ -13,6 +13,7 @@ from qdrantctl.adapters.qdrant.exchange import AnswerReader, request_target
 from qdrantctl.adapters.qdrant.http import ConnectionFailed, HttpConnection, ResponseLost
 from qdrantctl.adapters.qdrant.point_writes import is_under_way
 from qdrantctl.adapters.qdrant.points import json_points
+from qdrantctl.adapters.qdrant.points.payload_conditions import match_value
 from qdrantctl.adapters.qdrant.points.sending import (
     RequestFailed,
     delay_write,
@@ -21,7 +22,7 @@ from qdrantctl.adapters.qdrant.points.sending import (
     refuse_size,
 )
 from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
-from qdrantctl.model.field_rule import Json
+from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.points import PointKey, PointPatch, RawPoint
 from qdrantctl.model.replacement import MARK
 from qdrantctl.model.step import Call, collection_path
@@ -116,9 +117,10 @@ class JsonTransport:
     def update_payloads(self, patches: Sequence[PointPatch], *, mark: str) -> None:
         """Drop vectors and change payloads of points that have this mark."""
         operations = [
-            {name: {**change, "filter": _select_marked([patch.key], mark), **self._shard}}
+            {name: {**change, "filter": {"must": [*marked, *unchanged]}, **self._shard}}
             for patch in patches
-            for name, change in _list_changes(patch, mark)
+            for marked in [_select_marked([patch.key], mark)["must"]]
+            for name, change, unchanged in _list_changes(patch, mark)
         ]
         self._write("POST", "/points/batch", len(patches), {"operations": operations})
 
@@ -191,13 +193,23 @@ def _mark_condition(mark: str) -> dict[str, Json]:
     return {"key": MARK, "match": {"value": mark}}
 
 
-def _list_changes(patch: PointPatch, mark: str) -> Iterator[tuple[str, dict[str, Json]]]:
-    """The operations of a patch but for vectors to set. The mark stays until all is done."""
+def _list_changes(
+    patch: PointPatch, mark: str
+) -> Iterator[tuple[str, dict[str, Json], list[dict[str, Json]]]]:
+    """The operations of a patch but for vectors to set, and the conditions of each.
+
+    Each payload key has an operation of its own, so that one that an application changed meanwhile
+    does not hold up the others. The mark stays until all is done.
+    """
+    before = patch.payload_before
     if patch.dropped_vectors:
-        yield "delete_vectors", {"vector": list(patch.dropped_vectors)}
+        yield "delete_vectors", {"vector": list(patch.dropped_vectors)}, []
     if patch.replaces_payload:
-        yield "overwrite_payload", {"payload": {**patch.payload, MARK: mark}}
-    elif patch.payload:
-        yield "set_payload", {"payload": dict(patch.payload)}
-    if patch.dropped_keys:
-        yield "delete_payload", {"keys": list(patch.dropped_keys)}
+        unchanged = [each for key in before for each in match_value(key, before[key])]
+        yield "overwrite_payload", {"payload": {**patch.payload, MARK: mark}}, unchanged
+        return
+    for key, value in patch.payload.items():
+        unchanged = list(match_value(key, before.get(key, ABSENT)))
+        yield "set_payload", {"payload": {key: value}}, unchanged
+    for key in patch.dropped_keys:
+        yield "delete_payload", {"keys": [key]}, list(match_value(key, before.get(key, ABSENT)))

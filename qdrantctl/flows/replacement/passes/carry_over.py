@@ -1,4 +1,4 @@
-"""The pass over ids alone, while upserts into the source are refused for the switch."""
+"""The pass over ids alone, while writes to the source are refused for the switch."""
 
 from __future__ import annotations
 

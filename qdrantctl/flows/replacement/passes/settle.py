@@ -2,7 +2,8 @@
 
 A point is marked in the target, read again, and then changed or deleted under the condition that
 the mark is still there: an overwrite by an application has removed it. Only the fields that differ
-are changed, so that a partial update by an application stays.
+are changed, and of the payload only while they are as they were read, so that a partial update by
+an application stays.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from qdrantctl.model.replacement import MARK
 LOOK_AGAIN_SECONDS = 1.0
 """What applications that write both sides write within this time is no difference."""
 SETTLE_BATCH = 20
-"""Points that are settled at once. If an application sets the same field of a point between the
+"""Points that are settled at once. If an application sets the same vector of a point between the
 reading and the writing, its value is lost, so this is short."""
 
 Decide = Callable[[Digest | None, Digest | None, bytes | None], PointAction]
@@ -127,13 +128,20 @@ def _change_marked(
     interrupted: Sequence[bytes],
 ) -> None:
     """Change or delete points of the target that are still as they were decided on."""
-    target = batch.job.stores.target
+    source, target = batch.job.stores
     point_keys, mark = _decode_keys(keys), secrets.token_hex(8)
     target.mark_points(point_keys, mark)
     batch.targets = fetch_by_key(target, keys)
+    converted_from = {key: batch.settled[key].source for key in keys}
+    if batch.job.run.context.is_dual:  # what changed since is written to the target, too
+        batch.sources |= fetch_by_key(source, keys)
     batch.decide_points([key for key in keys if key not in interrupted])
     writes = [
-        k for k in batch.list_keys(PointAction.WRITE) if k in batch.targets and k in converted
+        key
+        for key in batch.list_keys(PointAction.WRITE)
+        if key in batch.targets
+        and key in converted
+        and batch.settled[key].source == converted_from.get(key)
     ]
     patches = [
         make_patch(target.decode_point(batch.targets[key]), target.decode_point(converted[key]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qdrantctl.flows.replacement.passes import settle
@@ -41,6 +41,14 @@ OPERATIONS = st.fixed_dictionaries(
     }
 )
 POINTS = st.sets(NUMBERS)
+UPSERT = ("upsert", 0)
+WRITTEN_WHILE_SETTLED: dict[str, list[Operation | None]] = {
+    "fill": [UPSERT],
+    "catch up": [("set", 0), *[None] * 5, UPSERT, None, None, UPSERT],
+    "switch": [],
+    "sweep": [],
+}
+"""An application writes both sides after one was read, and before the point is marked."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class Application:
     model: MemoryCollection = field(default_factory=MemoryCollection)
     changed: dict[bool, set[PointKey]] = field(default_factory=lambda: {False: set(), True: set()})
 
+    def __post_init__(self) -> None:
+        self.operations = {phase: list(each) for phase, each in self.operations.items()}
+
     def write(self) -> None:
         self.calls += 1
         if self.calls in self.kills:
@@ -113,7 +124,7 @@ class Application:
             if verb == "upsert":
                 side.upsert(key, {"n": self.count}, embed({"n": self.count}))
             elif verb == "set":
-                side.set_payload(key, {f"{self.phase} {self.count % 3}": self.count})
+                side.set_payload(key, {f"key {self.count % 3}": self.count})
             else:
                 side.delete(key)
         self.changed[self.is_switched].add(key)
@@ -185,6 +196,7 @@ def test_no_write_is_lost_and_no_deleted_point_comes_back(conversion, points, op
 @pytest.mark.parametrize("conversion", [COPY, EMBEDDING], ids=["copy", "command"])
 @settings(max_examples=40, deadline=None)
 @given(points=POINTS, operations=OPERATIONS)
+@example(points=set(), operations=WRITTEN_WHILE_SETTLED)
 def test_applications_that_write_both_sides_find_their_writes(conversion, points, operations):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settle, "LOOK_AGAIN_SECONDS", 0.0)
