@@ -16,6 +16,7 @@ from qdrantctl.cli.options import (
     auto_approve_option,
     lease_option,
     output_options,
+    parallelism_option,
     progress_option,
     wait_timeout_option,
 )
@@ -42,6 +43,7 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
 
     plan_file: Path | None
     auto_approve: bool
+    parallelism: int
     locked: bool | None
     wait: bool
     wait_timeout: float | None
@@ -76,6 +78,7 @@ class ApplyArgs(PlanningArgs, LeaseArgs):
 @click.argument("plan_file", metavar="[PLANFILE]", required=False, type=FILE)
 @auto_approve_option
 @lease_option("another apply")
+@parallelism_option
 @option("--locked/--no-locked", group=PLANNING, default=None,
         help="Refuse committed state that is out of date (exit 2), or refresh it. A protected "
              "environment with committed state always refuses.")  # fmt: skip
@@ -111,6 +114,7 @@ def command(args: ApplyArgs) -> int:
         locked=args.locked,
         wait=args.wait,
         wait_timeout=args.wait_timeout,
+        parallelism=args.parallelism,
     )
     settings = args.settings(environment=_environment_of(saved, args))
     view = TerminalView(

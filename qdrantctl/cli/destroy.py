@@ -18,6 +18,7 @@ from qdrantctl.cli.options import (
     auto_approve_option,
     lease_option,
     output_options,
+    parallelism_option,
     project_options,
 )
 from qdrantctl.cli.plan_options import (
@@ -47,6 +48,7 @@ class DestroyArgs(ProjectArgs, OutputArgs, LeaseArgs):
     allow_older: tuple[str, ...]
     no_safety_snapshot: tuple[str, ...]
     auto_approve: bool
+    parallelism: int
     receipt: Path | None
 
     def check(self) -> None:
@@ -96,6 +98,7 @@ class DestroyArgs(ProjectArgs, OutputArgs, LeaseArgs):
 @click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True)
 @auto_approve_option
 @lease_option("another apply")
+@parallelism_option
 @option("--receipt", type=FILE, metavar="FILE",
         help="Write the report to FILE as JSON.")  # fmt: skip
 @exclude_option
@@ -125,6 +128,7 @@ def command(args: DestroyArgs) -> int:
         planning=args.planning(),
         auto_approve=args.auto_approve,
         lease_timeout=args.lease_timeout,
+        parallelism=args.parallelism,
     )
     view = TerminalView(
         args,

@@ -13,13 +13,13 @@ import click
 def catch_signals() -> Iterator[Callable[[], bool]]:
     """Record SIGINT and SIGTERM; the value is a function that returns whether one was received.
 
-    The request in flight is always finished. A second signal has no further effect.
+    The requests in flight are always finished. A second signal has no further effect.
     """
     received: list[int] = []
 
     def receive(number: int, _: object) -> None:
         if not received:
-            click.echo("Stopping after the request in flight …", err=True)
+            click.echo("Stopping after the requests in flight …", err=True)
         received.append(number)
 
     handlers = {n: signal.signal(n, receive) for n in (signal.SIGINT, signal.SIGTERM)}

@@ -144,6 +144,12 @@ def lease_option(work: str) -> Decorator:
                   help=f"Wait up to SECONDS while {work} is running.")  # fmt: skip
 
 
+parallelism_option = option(
+    "--parallelism", type=click.IntRange(min=1), default=10, show_default=True, metavar="N",
+    help="Carry out at most N changes at once.",
+)  # fmt: skip
+
+
 def wait_timeout_option(help_text: str) -> Decorator:
     """`--wait-timeout`: how long to wait for what the server does in the background."""
     return option("--wait-timeout", type=click.FloatRange(min=0), metavar="SECONDS",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +16,7 @@ from qdrantctl.model.progress import NO_PROGRESS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qdrantctl.model.progress import TaskProgress
+    from qdrantctl.model.progress import TaskProgress, Unit
     from qdrantctl.model.step import Call
 
 ERASE_LINE = "\r\x1b[2K"
@@ -23,7 +24,7 @@ ERASE_LINE = "\r\x1b[2K"
 
 @dataclass(slots=True)
 class Progress:
-    """Shows the activity of a command on stderr."""
+    """Shows the activity of a command on stderr. Any thread may report; texts do not mix."""
 
     verbose: int
     """How many times -v was given."""
@@ -33,6 +34,8 @@ class Progress:
     _bars: ProgressBars = field(init=False)
     _lines: ProgressLines = field(default_factory=ProgressLines)
     _json: ProgressJson = field(default_factory=ProgressJson)
+    lock: RLock = field(default_factory=RLock)
+    """Held while something is printed on stderr."""
 
     def __post_init__(self) -> None:
         self._bars = ProgressBars(no_color=self.no_color)
@@ -41,10 +44,10 @@ class Progress:
     def tasks(self) -> TaskProgress:
         """Shows tasks with a known total: bars on a terminal, lines with -v, else nothing."""
         if self.as_json:
-            return self._json
+            return LockedTasks(self._json, self.lock)
         if self.verbose:
-            return self._lines
-        return self._bars if can_draw(sys.stderr) else NO_PROGRESS
+            return LockedTasks(self._lines, self.lock)
+        return LockedTasks(self._bars, self.lock) if can_draw(sys.stderr) else NO_PROGRESS
 
     def show_starting(self) -> None:
         """Show a first line before heavy imports; it is erased when the command ends."""
@@ -53,10 +56,11 @@ class Progress:
 
     def report(self, text: str) -> None:
         """Show the current activity, in a few words."""
-        if self.verbose:
-            click.echo(f"{text} …", err=True)
-        elif can_draw(sys.stderr) and not self._bars.is_drawing:
-            click.echo(f"{ERASE_LINE}{text} …", nl=False, err=True)
+        with self.lock:
+            if self.verbose:
+                click.echo(f"{text} …", err=True)
+            elif can_draw(sys.stderr) and not self._bars.is_drawing:
+                click.echo(f"{ERASE_LINE}{text} …", nl=False, err=True)
 
     def update(self, text: str) -> None:
         """Show the progress of a wait: in place on a terminal, else in a new line."""
@@ -67,16 +71,36 @@ class Progress:
 
     def clear(self) -> None:
         """Erase the line and all bars, before other output."""
-        self._bars.clear()
-        if can_draw(sys.stderr):
-            click.echo(ERASE_LINE, nl=False, err=True)
+        with self.lock:
+            self._bars.clear()
+            if can_draw(sys.stderr):
+                click.echo(ERASE_LINE, nl=False, err=True)
 
     @property
     def on_request(self) -> Callable[[Call, int, float], None] | None:
         """With -vv a function that prints each request: method, path, status, milliseconds."""
-        return _print_request if self.verbose >= 2 else None
+        return self._print_request if self.verbose >= 2 else None
+
+    def _print_request(self, call: Call, status: int, seconds: float) -> None:
+        """Print a request. Its headers are never printed: one of them holds the API key."""
+        line = f"{call.method} {call.path} -> {status} ({seconds * 1000:.0f} ms)"
+        with self.lock:
+            click.echo(line, err=True)
 
 
-def _print_request(call: Call, status: int, seconds: float) -> None:
-    """Print a request. Its headers are never printed: one of them holds the API key."""
-    click.echo(f"{call.method} {call.path} -> {status} ({seconds * 1000:.0f} ms)", err=True)
+@dataclass(frozen=True, slots=True)
+class LockedTasks:
+    """Shows the tasks of several threads, one text after the other. A `TaskProgress`."""
+
+    tasks: TaskProgress
+    lock: RLock
+
+    def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
+        """Show how much of a task is done."""
+        with self.lock:
+            self.tasks.show_amount(task, done, total, unit)
+
+    def end_task(self, task: str) -> None:
+        """Stop showing a task."""
+        with self.lock:
+            self.tasks.end_task(task)

@@ -74,8 +74,10 @@ class TerminalView:
 
         if outcome.status is OutcomeStatus.NOT_REACHED:
             return
-        self.progress.clear()
-        print_output(render("outcome", outcome, self.args, sys.stderr, as_format="text"), err=True)
+        with self.progress.lock:
+            self.progress.clear()
+            text = render("outcome", outcome, self.args, sys.stderr, as_format="text")
+            print_output(text, err=True)
 
     def show_report(self, report: Report) -> None:
         """Print the report."""

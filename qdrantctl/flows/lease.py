@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from qdrantctl.adapters.qdrant import leases
+from qdrantctl.adapters.qdrant import lease_lock, leases
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.qdrant.lease_lock import HeldLease, LeaseGuardedClient, acquire_lease
 from qdrantctl.adapters.system.actor import find_actor
@@ -107,8 +107,8 @@ def wait_for_sign_of_life(client: RestClient, owner: str, wait: LeaseWait) -> No
 
     A process that was killed leaves its lease. Raises ClusterError, KeyboardInterrupt.
     """
-    first = find_current_lease(client, owner)
-    if first is None or wait.seconds <= 0 or first.is_expired(client.server_time):
+    first = find_current_lease(client, owner) if wait.seconds > 0 else None
+    if first is None or first.is_expired(client.server_time):
         return
     wait.notify(f"Waiting up to {wait.seconds:g} s until the lease of {first.who} is renewed.")
 
@@ -170,7 +170,7 @@ def find_named_lease(client: RestClient, owner: str, name: str) -> Lease:
 
 
 def break_lease(client: RestClient, lease: Lease) -> None:
-    """Break a lease: its holder stops before the next write.
+    """Break a lease: its holder stops within seconds, and only then another client may get it.
 
     Raises QdrantctlError if it is no longer the current lease.
     """
@@ -180,6 +180,20 @@ def break_lease(client: RestClient, lease: Lease) -> None:
             f"the lease {lease.name} was released or taken over meanwhile; no lease was broken",
             hint="`qdrantctl lease show` prints the current lease.",
         )
-    for existing in leases.list_leases(client, lease.owner):
-        if existing.number <= lease.number:
-            leases.delete_lease(client, existing)
+    broken = [other for other in leases.list_leases(client, lease.owner)
+              if other.number <= lease.number]  # fmt: skip
+    for existing in broken:
+        _revoke(client, existing)
+    if not lease.is_expired(client.server_time):  # the holder may write while its proof lasts
+        time.sleep(lease_lock.PROOF_SECONDS + lease_lock.SETTLE_SECONDS)
+    for existing in broken:
+        leases.delete_lease(client, existing)
+
+
+def _revoke(client: RestClient, lease: Lease) -> None:
+    """Stop the holder of a lease, unless the lease is gone. Raises ClusterError."""
+    try:
+        leases.revoke_lease(client, lease)
+    except ClusterError as error:
+        if not error.not_found:
+            raise

@@ -53,6 +53,10 @@ class ReadRequest:
     """The owner and its previous names. Their resources of kinds scoped to an owner are addressed
     by name alone, without the owner."""
 
+    after_change: bool = False
+    """Whether they are read back: what is told of each by itself is enough, since nothing is
+    decided by what the server's lists lack."""
+
     def includes(self, address: Address) -> bool:
         """Whether `address` is among the resources to read."""
         return self.only is None or address in self.only

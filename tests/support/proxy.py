@@ -25,6 +25,8 @@ class Proxy:
     fault: Fault
     requests: list[str] = field(default_factory=list)
     port: int = 0
+    arriving: threading.Lock = field(default_factory=threading.Lock)
+    """Requests that arrive together get a number each."""
     after_cut: Callable[[], None] = lambda: None
     """Run once the server has acted and before the connection is cut."""
     change_answer: Callable[[bytes], bytes] = lambda answer: answer
@@ -50,8 +52,10 @@ class Proxy:
                 body = reader.read(length) if length else b""
                 if len(body) < length:
                     return  # who asked has died
-                self.requests.append(head.split(b"\r\n", 1)[0].decode())
-                told = self.fault(len(self.requests), head)
+                with self.arriving:
+                    self.requests.append(head.split(b"\r\n", 1)[0].decode())
+                    number = len(self.requests)
+                told = self.fault(number, head)
                 if isinstance(told, bytes):
                     client.sendall(told)
                     continue

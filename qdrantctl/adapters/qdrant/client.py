@@ -6,6 +6,7 @@ Responses are plain JSON (no typed models), so that a newer server does not brea
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -26,7 +27,8 @@ from qdrantctl.adapters.qdrant.http import (
 )
 from qdrantctl.adapters.qdrant.node_versions import with_node_versions
 from qdrantctl.adapters.qdrant.prefetch import Prefetcher, Read
-from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE
+from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE, TOO_MANY
+from qdrantctl.adapters.qdrant.throttle import PATIENCE, Throttle
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -46,8 +48,27 @@ def as_read(call: Call) -> Read:
     return Read(call.method, request_target(call), body)
 
 
+class ThreadConnections:
+    """The connections of one thread: a kept-alive one, and a few more for prefetched reads."""
+
+    def __init__(self, connect: Callable[[], HttpConnection]) -> None:
+        self._connect = connect
+        self.main = connect()
+        self.prefetcher = Prefetcher(connect)
+
+    def reconnect(self) -> None:
+        """Open all of them anew."""
+        self.close()
+        self.main = self._connect()
+
+    def close(self) -> None:
+        """Close all of them."""
+        self.prefetcher.drop_pending()
+        self.main.close()
+
+
 class RestClient:
-    """One cluster, through one kept-alive connection and a few more for prefetched reads.
+    """One cluster. Each thread that uses the client has connections of its own.
 
     Implements the `Client` protocol of the model.
     """
@@ -59,16 +80,18 @@ class RestClient:
         on_call: Callable[[Call, int, float], None] | None = None,
         first_reads: Iterable[Call] = (),
         is_one_node: bool = False,
+        throttle: Throttle | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._first_reads = tuple(first_reads)
         """Reads that follow the first response, each of them exactly once."""
+        self._throttle = throttle or Throttle()
         self._is_one_node = is_one_node
         """Whether its version is that of this node, and not that of the oldest node."""
         self._target = endpoint
         """The endpoint, or the node in its place."""
-        self._connection = self._open_connection()
-        self._prefetcher = Prefetcher(self._open_connection)
+        self._of_thread = threading.local()
+        self._opened: list[ThreadConnections] = []
         self._on_call = on_call
         self._answers = AnswerReader(endpoint.url, endpoint.api_key, endpoint.key_hint)
         self._transfer = Transfer(self._open_connection, self._answers, self._report_request)
@@ -86,21 +109,32 @@ class RestClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections."""
-        self._prefetcher.drop_pending()
-        self._connection.close()
+        """Close the connections of every thread."""
+        for connections in self._opened:
+            connections.close()
+
+    @property
+    def _connections(self) -> ThreadConnections:
+        """Those of this thread."""
+        found: ThreadConnections | None = getattr(self._of_thread, "connections", None)
+        if found is None:
+            found = self._of_thread.connections = ThreadConnections(self._open_connection)
+            self._opened.append(found)
+        return found
 
     def _open_connection(self) -> HttpConnection:
         return self._target.connection(self._endpoint.api_key, self._endpoint.timeout)
 
     def clone(self) -> RestClient:
-        """The same cluster through a connection of its own, for another thread."""
-        return RestClient(self._endpoint, on_call=self._on_call)
+        """The same cluster through a client that another thread may close."""
+        return RestClient(self._endpoint, on_call=self._on_call, throttle=self._throttle)
 
     def for_node(self, url: str = "", *, timeout: float) -> RestClient:
         """A client for one node of this cluster, or for the same address; for slow requests."""
         endpoint = replace(self._endpoint, url=url or self._target.url, timeout=timeout, nodes=())
-        return RestClient(endpoint, on_call=self._on_call, is_one_node=True)
+        return RestClient(
+            endpoint, on_call=self._on_call, is_one_node=True, throttle=self._throttle
+        )
 
     @property
     def url(self) -> str:
@@ -137,7 +171,8 @@ class RestClient:
                 "the server at this address is not Qdrant", hint="Is the port right?"
             ) from None
         read_cluster = Call(method="GET", path="/cluster")
-        self._prefetcher.announce_if_far(map(as_read, (read_cluster, *self._first_reads)), took)
+        first_reads = map(as_read, (read_cluster, *self._first_reads))
+        self._connections.prefetcher.announce_if_far(first_reads, took)
         try:
             cluster = self.request(read_cluster)
         except ClusterError as error:
@@ -162,26 +197,39 @@ class RestClient:
 
     def prefetch(self, calls: Iterable[Call]) -> None:
         """Announce GETs that will be requested, in this order; some are sent immediately."""
-        self._prefetcher.announce(map(as_read, calls))
+        self._connections.prefetcher.announce(map(as_read, calls))
 
     def request(self, call: Call) -> Json:
         """The `result` of the response, or the whole response if it has none.
 
         Reads are retried, at last on the other nodes of the cluster that the endpoint names. A
-        write is sent once, and its error states whether it may have been applied. Raises
-        ClusterError.
+        write is sent once, and again only where a proxy says when (429 with Retry-After); its error
+        states whether it may have been applied. Raises ClusterError.
         """
         read = as_read(call)
         if call.writes:
-            return self._answers.result(
-                self._exchange(call, read.target, read.body), call, len(read.body)
-            )
+            return self._write(call, read.target, read.body)
         try:
             return self._read(call, read.target, read.body)
         except ClusterError as error:
             if 0 < error.status < SERVER_FAILED:
                 raise
             return self._read_from_other_node(call, error)
+
+    def _write(self, call: Call, target: str, body: bytes) -> Json:
+        """The result of a write. Raises ClusterError."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            answer = self._exchange(call, target, body)
+            try:
+                return self._answers.result(answer, call, len(body))
+            except ClusterError as error:
+                # Qdrant's own limit is that of one collection, and the write may be carried out.
+                is_final = error.status != TOO_MANY or error.from_qdrant
+                if is_final or time.monotonic() > until:
+                    raise
+                if not self._throttle.hold(answer.retry_after):
+                    raise
 
     def _read(self, call: Call, target: str, body: bytes) -> Json:
         """The result of a read, tried several times. Raises ClusterError."""
@@ -199,6 +247,8 @@ class RestClient:
                 if answer.status not in RETRIED_STATUSES or is_final:
                     return self._answers.result(answer, call, len(body))
                 pause = max(pause, min(answer.retry_after, MAX_PAUSE))
+                if answer.status == TOO_MANY:
+                    self._throttle.hold(pause)
             time.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE)
         raise AssertionError("the last try returns or raises")
@@ -242,17 +292,21 @@ class RestClient:
 
     def _exchange(self, call: Call, target: str, body: bytes) -> HttpResponse:
         """Send a request and receive its response. Raises ClusterError without one."""
+        self._throttle.wait()
         started = time.monotonic()
+        prefetcher = self._connections.prefetcher
         try:
             prefetched = None
             if call.writes:
-                self._prefetcher.drop_pending()
+                prefetcher.drop_pending()
             else:
-                prefetched = self._prefetcher.take_response(Read(call.method, target, body))
+                prefetched = prefetcher.take_response(Read(call.method, target, body))
             answer = prefetched or self._send(call, target, body)
         except (ConnectionFailed, ResponseLost) as error:
             raise self._answers.unanswered(error, call) from None
         self._date = answer.date or self._date
+        if answer.status != TOO_MANY:
+            self._throttle.relax()
         self._report_request(call, answer.status, started)
         return answer
 
@@ -261,21 +315,23 @@ class RestClient:
 
         Raises ConnectionFailed of the first, ResponseLost.
         """
+        connections = self._connections
         try:
-            return self._connection.send(call.method, target, body, writes=call.writes)
+            return connections.main.send(call.method, target, body, writes=call.writes)
         except ConnectionFailed as error:
             for url in self._endpoint.nodes:
                 self._use_node(url)
                 with suppress(ConnectionFailed):
-                    return self._connection.send(call.method, target, body, writes=call.writes)
+                    return connections.main.send(call.method, target, body, writes=call.writes)
             raise error
 
     def _use_node(self, url: str) -> None:
-        """Send all further requests to a node in place of the endpoint."""
-        self._prefetcher.drop_pending()
-        self._connection.close()
+        """Send the further requests to a node in place of the endpoint.
+
+        Another thread follows once its own connection fails.
+        """
         self._target = replace(self._endpoint, url=url)
-        self._connection = self._open_connection()
+        self._connections.reconnect()
 
     def _report_request(self, call: Call, status: int, started: float) -> None:
         if self._on_call:

@@ -2,11 +2,16 @@
 
 Qdrant has no conditional write, so exclusion depends on three re-reads. A client that has created a
 lease lists all leases before its own is valid, and withdraws if another one is not expired. A
-client that takes over an expired lease removes it before its own is valid. And a holder reads its
-lease again before each write (two GETs, 0.8 ms): it must have the same id, and no lease with a
-higher number may exist. Only a request that was already sent when a lease is lost can arrive too
-late. With 120 seconds, renewed every 20, that requires a process that is paused in the millisecond
-between re-read and write.
+client that takes over an expired lease removes it before its own is valid. And a holder writes only
+with a proof that is younger than `PROOF_SECONDS`: its lease, read again, had the same id, and no
+lease with a higher number existed.
+
+The proof may be that old because a lease is lost in two ways only. It is taken over once it has
+expired: not before 120 seconds after its last renewal, and a proof renews a lease that was not
+renewed for 60. Or it is broken: `lease break` changes the id first, waits until every older proof
+has ended, and only then removes the lease, so that no other client holds one before. A process that
+was suspended finds its proof too old, as the wall clock and the server's count as well as the
+monotonic one. Only requests that were already sent when a lease is lost can arrive too late.
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Event, Thread
+from threading import Event, Lock, Thread
+from typing import NamedTuple
 
 from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import RestClient
@@ -33,6 +39,8 @@ LEASE_SECONDS = 120.0
 """Seconds after which a lease may be taken over if it was not renewed."""
 RENEW_SECONDS = 20.0
 """Seconds between two renewals."""
+PROOF_SECONDS = 2.0
+"""Seconds for which a lease that was read again counts as held."""
 ACQUIRE_TRIES = 4
 """How often acquiring a lease is tried when the cluster's responses contradict each other."""
 SETTLE_SECONDS = 0.25
@@ -41,17 +49,42 @@ RELEASE_SECONDS = 2.0
 """Seconds that a renewal may take to finish before the lease is released."""
 
 
+class Moment(NamedTuple):
+    """One moment on three clocks, in seconds. Each may stand still while a process is paused."""
+
+    monotonic: float
+    wall: float
+    server: float
+    """From the `Date` header of the last response, in whole seconds."""
+
+    @classmethod
+    def now(cls, client: RestClient) -> Moment:
+        """This moment. Raises ClusterError if the server states no time."""
+        return cls(time.monotonic(), time.time(), client.server_time.timestamp())
+
+    def age(self, now: Moment) -> float:
+        """Seconds that have passed, by the clock that counts most of them.
+
+        A wall clock that was set back counts, too. The server's one is exact to a second.
+        """
+        server = abs(now.server - self.server) - 1
+        return max(now.monotonic - self.monotonic, abs(now.wall - self.wall), server)
+
+
 class HeldLease:
-    """A lease that this process holds."""
+    """A lease that this process holds. Any of its threads may confirm it."""
 
     def __init__(
-        self, client: RestClient, lease: Lease, since: float, superseded: tuple[Lease, ...]
+        self, client: RestClient, lease: Lease, since: Moment, superseded: tuple[Lease, ...]
     ) -> None:
         self._client = client
         self.lease = lease
         self.superseded = superseded
         """The expired leases that this one replaced."""
-        self._renewed = since
+        self._renewed = since.monotonic
+        self._confirming = Lock()
+        self._proof = since
+        """When the last confirmation that found it held began."""
         self._stopping = Event()
         self._renewing = Thread(target=self._renew_repeatedly, name="lease", daemon=True)
         self._renewing.start()
@@ -59,16 +92,20 @@ class HeldLease:
     def confirm(self) -> None:
         """Check that the lease is still held. Raises LeaseError if it is not.
 
+        A proof that is young enough counts; threads that need a new one at the same time share it.
         A process that was paused renews first, so that no other client takes the lease over
         meanwhile; a confirmation that took too long is repeated.
         """
-        late = True
-        while late:
-            started = time.monotonic()
-            if started - self._renewed > LEASE_SECONDS / 2:
-                self._renew_once(self._client)
-            self._check_once(self._client)
-            late = time.monotonic() - started > RENEW_SECONDS
+        asked = Moment.now(self._client)
+        with self._confirming:
+            late = self._proof.age(asked) > PROOF_SECONDS
+            while late:
+                started = Moment.now(self._client)
+                if started.monotonic - self._renewed > LEASE_SECONDS / 2:
+                    self._renew_once(self._client)
+                self._check_once(self._client)
+                self._proof = started
+                late = time.monotonic() - started.monotonic > RENEW_SECONDS
 
     def release(self) -> None:
         """Release the lease, unless it is lost. Raises ClusterError; it expires later then."""
@@ -114,7 +151,7 @@ class HeldLease:
 
     def _lease_lost(self, client: RestClient) -> LeaseError:
         others = [lease for lease in leases.list_leases(client, self.lease.owner)
-                  if lease.id != self.lease.id]  # fmt: skip
+                  if lease.id != self.lease.id and not leases.is_revoked(lease)]  # fmt: skip
         holder = f"{others[-1].who}, as {others[-1].name}." if others else ""
         return LeaseError(
             f"{client.server.url}: the lease {self.lease.name} of this {self.lease.work} was "
@@ -187,7 +224,7 @@ def acquire_lease(client: RestClient, owner: str, actor: Actor, unique: str) -> 
         for lease in expired:
             if not lease.is_expired(client.server_time):
                 raise lease_held_error(lease, client)
-        since, number = time.monotonic(), expired[-1].number + 1 if expired else 1
+        since, number = Moment.now(client), expired[-1].number + 1 if expired else 1
         new_lease = Lease(owner, number, unique, actor.who, actor.commit, actor.run,
                      acquired=client.server_time,
                      expires=_expiry_time(client.server_time))  # fmt: skip

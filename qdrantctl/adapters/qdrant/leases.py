@@ -31,6 +31,7 @@ LONGEST_TERM = 200
 """Characters of each text about the holder that are shown."""
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _POINT = 1
+_REVOKED = "revoked "
 
 
 def list_leases(client: Client, owner: str) -> list[Lease]:
@@ -78,13 +79,32 @@ def create_lease(client: RestClient, lease: Lease) -> None:
 
 def renew_lease(client: RestClient, lease: Lease, expires: datetime) -> None:
     """Extend a lease. Raises ClusterError."""
+    _change_term(client, lease, "expires", format_time(expires))
+
+
+def revoke_lease(client: RestClient, lease: Lease) -> None:
+    """Give a lease an id that its holder does not know; it still excludes every other client.
+
+    Raises ClusterError.
+    """
+    _change_term(client, lease, "id", f"{_REVOKED}{lease.id}")
+
+
+def is_revoked(lease: Lease) -> bool:
+    """Whether a lease is being broken."""
+    return lease.id.startswith(_REVOKED)
+
+
+def _change_term(client: RestClient, lease: Lease, term: str, value: str) -> None:
+    """Change one of the terms of a lease, and leave the others as they are."""
     if supports_metadata(client.server):
-        body = {"metadata": {"expires": format_time(expires)}}
+        body: dict[str, Json] = {"metadata": {term: value}}
         client.request(Call(method="PATCH", path=collection_path(lease.name), body=body))
     else:
-        _write_lease_point(
-            client, lease.name, _lease_terms(lease) | {"expires": format_time(expires)}
-        )
+        query = {"wait": "true", "ordering": "strong"}
+        path = collection_path(lease.name, "points", "payload")
+        body = {"payload": {term: value}, "points": [_POINT]}
+        client.request(Call(method="POST", path=path, query=query, body=body))
 
 
 def delete_lease(client: RestClient, lease: Lease) -> None:

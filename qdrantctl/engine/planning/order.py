@@ -1,12 +1,15 @@
-"""The order in which changes are carried out. Deterministic: same changes, same order."""
+"""The order in which changes are carried out, and which of them wait for which.
+
+Deterministic: same changes, same order.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from qdrantctl.model.address import Address
-from qdrantctl.model.change import Action
+from qdrantctl.model.change import Action, Change
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Inventory
 
@@ -48,6 +51,30 @@ def order_changes(
     return ordered + sorted(set(actions) - set(ordered))
 
 
+def list_predecessors(
+    changes: Sequence[Change], desired: Inventory, live: Inventory, kinds: Mapping[str, Kind]
+) -> list[frozenset[int]]:
+    """For each change of a plan the positions of the earlier ones that it waits for.
+
+    A deletion waits for all that is created and changed before it, so that nothing is deleted once
+    that has failed. So does what limits the whole cluster.
+    """
+    positions = {change.parsed_address: number for number, change in enumerate(changes)}
+    actions = {change.parsed_address: change.action for change in changes}
+    before = _dependencies(actions, desired, live, kinds)
+    result: list[frozenset[int]] = []
+    remaining: set[int] = set()
+    for number, change in enumerate(changes):
+        address, is_delete = change.parsed_address, change.action is Action.DELETE
+        earlier = {positions[other] for other in before[address] if positions[other] < number}
+        if is_delete or kinds[address.kind].limits_only:
+            earlier |= remaining
+        if not is_delete:
+            remaining.add(number)
+        result.append(frozenset(earlier))
+    return result
+
+
 def _dependencies(
     actions: Mapping[Address, Action],
     desired: Inventory,
@@ -66,6 +93,8 @@ def _dependencies(
             for ref in kind.references(live[address].spec):
                 if ref in actions and actions[ref] is Action.DELETE:
                     before[ref].add(address)
+                elif ref in actions:  # its replacement makes this one again
+                    before[address].add(ref)
         if action is Action.CREATE and kind.namespace:
             for rival_kind in kinds.values():
                 rival = Address(rival_kind.name, address.name)

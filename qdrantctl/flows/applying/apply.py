@@ -63,6 +63,8 @@ class ApplyOptions:
     """Whether to wait until collections are indexed."""
     wait_timeout: float | None = None
     """Seconds to wait for what the server builds in the background; None for the defaults."""
+    parallelism: int = 1
+    """How many changes are carried out at once."""
 
 
 class ApplyView(Protocol):
@@ -260,7 +262,7 @@ def _carry_out(
             progress=view.task_progress,
             wait_timeout=options.wait_timeout,
         )
-        return apply_plan(now, job, actor, view.show_outcome)
+        return apply_plan(now, job, actor, view.show_outcome, options.parallelism)
 
     with hold_lease(client, settings.owner, actor, wait) as guarded:
         now = _make_plan(settings, options, view, guarded, desired)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
+from threading import Lock
 
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.adapters.system import git
+from qdrantctl.engine.planning.order import list_predecessors
 from qdrantctl.engine.planning.safety_snapshot import points_at_risk
 from qdrantctl.flows.applying.recheck import find_new_problems, takes_away
 from qdrantctl.flows.cluster.nodes import JobContext, collection_exists
+from qdrantctl.flows.execution.combining import Combiner, ListSharingClient
 from qdrantctl.flows.execution.context import (
     Bookkeeping,
     ChangeProgress,
@@ -20,6 +22,7 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.flows.execution.execute import execute_plan
+from qdrantctl.flows.execution.pool import Schedule
 from qdrantctl.flows.execution.read_back import CONVERGENCE_TIMEOUT, Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
@@ -40,29 +43,36 @@ from qdrantctl.model.report import Outcome, Report
 from qdrantctl.model.resource import Inventory, Resource, is_recreated
 from qdrantctl.model.step import Call, Snapshot
 
-PERFORMERS: Performers = {Call: send_call, Snapshot: take_proven_snapshot}
 _BY_RECORD = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
 def apply_plan(
-    planned: PlanResult, job: JobContext, actor: Actor, on_outcome: Callable[[Outcome], None]
+    planned: PlanResult,
+    job: JobContext,
+    actor: Actor,
+    on_outcome: Callable[[Outcome], None],
+    parallelism: int,
 ) -> Report:
-    """Execute the plan of an apply. The report has the outcome of each change.
+    """Execute the plan of an apply, `parallelism` changes at once that do not depend on each other.
 
-    Raises ClusterError if the ledger cannot be created; no resource was changed then.
+    The report has the outcome of each change. Raises ClusterError if the ledger cannot be created;
+    no resource was changed then.
     """
     context = ExecutionContext(job, planned.cluster_state.live, on_outcome)
-    records = ApplyRecords(
-        planned, context, actor, cache(partial(ledger.read_cluster_id, context.client))
-    )
+    records = ApplyRecords(planned, context, actor)
     bookkeeping = Bookkeeping(
-        start=records.write_protection,
+        start=records.start,
         check=records.ensure_unchanged,
         begin=records.write_pending,
         verify=records.read_back,
         finish=records.write_applied,
     )
-    report = execute_plan(planned.plan, context, PERFORMERS, bookkeeping)
+    performers: Performers = {Call: send_call, Snapshot: records.take_snapshot}
+    before = list_predecessors(
+        planned.plan.changes, planned.desired.inventory, planned.cluster_state.live, BY_NAME
+    )
+    schedule = Schedule(before, parallelism)
+    report = execute_plan(planned.plan, context, performers, bookkeeping, schedule=schedule)
     if report.is_complete and planned.protection.change == "unprotect":
         write_protection(context.client, planned.protection, actor)
     return report
@@ -86,20 +96,34 @@ def find_applied_commit(planned: PlanResult, actor: Actor) -> str:
     return git.resolve_commit(stated.root, git.HEAD) if of_files else ""
 
 
-@dataclass(frozen=True, slots=True)
 class ApplyRecords:
-    """The ledger entries of a change before, during and after its execution."""
+    """The ledger entries of changes before, during and after their execution.
 
-    planned: PlanResult
-    context: ExecutionContext
-    actor: Actor
-    read_cluster_id: Callable[[], str]
-    """Reads it once, after the ledger was created."""
+    Changes that are executed at once write theirs in one request, and read the lists of the server
+    from one answer.
+    """
 
-    def write_protection(self) -> None:
+    def __init__(self, planned: PlanResult, context: ExecutionContext, actor: Actor) -> None:
+        self.planned = planned
+        self.context = context
+        self.actor = actor
+        self._cluster_id = ""
+        self._entries = Combiner(partial(ledger.write_entries, context.client))
+        self._reader = ListSharingClient(context.client)
+        self._taking_snapshot = Lock()
+
+    def start(self) -> None:
         """Record that the owner is protected, before its first change. Raises ClusterError."""
+        self._cluster_id = ledger.read_cluster_id(self.context.client)
         if self.planned.protection.change == "protect":
             write_protection(self.context.client, self.planned.protection, self.actor)
+
+    def take_snapshot(
+        self, step: Snapshot, progress: ChangeProgress, context: ExecutionContext
+    ) -> None:
+        """Take a safety snapshot. One at a time: each reads and writes a whole collection."""
+        with self._taking_snapshot:
+            take_proven_snapshot(step, progress, context)
 
     def ensure_unchanged(self, progress: ChangeProgress) -> None:
         """Raises ClusterError if the change would destroy data added since the plan was made."""
@@ -140,7 +164,7 @@ class ApplyRecords:
         live = self.context.live.get(change.parsed_address)
         progress.entry = pending_entry(change, self._entry(change), live, owner, progress.snapshot)
         if not BY_NAME[change.parsed_address.kind].is_atomic:
-            ledger.write_entries(self.context.client, [progress.entry])
+            self._entries.submit(progress.entry)
 
     def read_back(self, progress: ChangeProgress, _: StepFailure | None) -> None:
         """Read the resource back and compare it. Raises ClusterError."""
@@ -160,7 +184,7 @@ class ApplyRecords:
             planned.cluster_state.names,
             planned.cluster_state.owners,
         )
-        progress.live, progress.missed = read_back(change, expected, self.context)
+        progress.live, progress.missed = read_back(change, expected, self._reader)
 
     def _ensure_retired(self, progress: ChangeProgress) -> None:
         """Read back that the old collection of a replacement is gone. Raises ClusterError."""
@@ -178,8 +202,8 @@ class ApplyRecords:
         before = progress.entry or self._entry(change)
         when = datetime.now(UTC).isoformat(timespec="seconds")
         entry = applied_entry(change, before, progress.live, client.server, self.actor, when)
-        entry |= {"cluster_id": self.read_cluster_id(), "url": client.server.url}
-        ledger.write_entries(client, [entry])
+        entry |= {"cluster_id": self._cluster_id, "url": client.server.url}
+        self._entries.submit(entry)
         if change.retires:
             remove_record(client, change.parsed_address)
             record = self.planned.cluster_state.replacements[change.parsed_address]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from pydantic import BaseModel
@@ -32,6 +33,8 @@ class ExecutionContext:
     """The existing resources when the plan was made."""
     on_outcome: Callable[[Outcome], None] = lambda _: None
     """Receives the outcome of each change that is not a noop."""
+    failing: Event = field(default_factory=Event)
+    """Set as soon as a step has failed: reading its resource back takes seconds."""
 
     @property
     def client(self) -> NodeClient:
@@ -75,9 +78,9 @@ Performers = Mapping[type[BaseModel], Performer]
 
 
 def can_start_next(_: Change, outcomes: Sequence[Outcome], context: ExecutionContext) -> bool:
-    """Whether a change may start: all before it are done, and the run is not cancelled."""
+    """Whether a change may start: none has failed so far, and the run is not cancelled."""
     done = all(outcome.status in (OutcomeStatus.DONE, OutcomeStatus.NOOP) for outcome in outcomes)
-    return done and not context.is_cancelled()
+    return done and not (context.failing.is_set() or context.is_cancelled())
 
 
 def _do_nothing(*_: object) -> None: ...

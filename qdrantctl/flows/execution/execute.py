@@ -1,8 +1,10 @@
-"""The loop that executes a plan: exactly its steps, in order."""
+"""The execution of a plan: exactly its steps, those of a change in order."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +17,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
     StepFailure,
 )
+from qdrantctl.flows.execution.pool import ONE_BY_ONE, Schedule, run_tasks
 from qdrantctl.flows.execution.send import carry_out
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import Client, get_or_none
@@ -43,26 +46,54 @@ def execute_plan(
     bookkeeping: Bookkeeping,
     *,
     command: Command = "apply",
+    schedule: Schedule = ONE_BY_ONE,
 ) -> Report:
-    """Execute the plan. The report has the outcome of each change.
+    """Execute the plan. The report has the outcome of each change, in the order of the plan.
 
-    Raises ClusterError if the ledger cannot be created; no resource was changed then.
+    `schedule` numbers the changes of the plan. Once one has failed no other is started, and those
+    under way end. Raises ClusterError if the ledger cannot be created; no resource was changed
+    then.
     """
     _create_ledger(plan, context)
     bookkeeping.start()
-    outcomes: list[Outcome] = []
-    for change in plan.changes:
+    outcomes = Outcomes(context.on_outcome)
+
+    def start(number: int) -> Callable[[], Outcome] | Outcome:
+        change = plan.changes[number]
         if change.action is Action.NOOP:
-            outcomes.append(_make_outcome(change, OutcomeStatus.NOOP))
-            continue
-        if bookkeeping.can_start(change, outcomes, context):
-            context.job.report_progress(f"{change.address}: {change.action}")
-            outcome = _execute_change(change, plan, context, performers, bookkeeping)
-        else:
-            outcome = _make_outcome(change, OutcomeStatus.NOT_REACHED)
-        outcomes.append(outcome)
-        context.on_outcome(outcome)
-    return Report.of(plan, outcomes, command=command, interrupted=context.is_cancelled())
+            return _make_outcome(change, OutcomeStatus.NOOP)
+        if not bookkeeping.can_start(change, outcomes.ended, context):
+            return _make_outcome(change, OutcomeStatus.NOT_REACHED)
+        context.job.report_progress(f"{change.address}: {change.action}")
+        return partial(_execute_change, change, plan, context, performers, bookkeeping)
+
+    run_tasks(len(plan.changes), schedule, start, outcomes.add)
+    return Report.of(plan, outcomes.ordered, command=command, interrupted=context.is_cancelled())
+
+
+class Outcomes:
+    """The outcomes of changes that may end in any order; each is told after all before it."""
+
+    def __init__(self, on_outcome: Callable[[Outcome], None]) -> None:
+        self._on_outcome = on_outcome
+        self._by_number: dict[int, Outcome] = {}
+        self._told = 0
+        self.ended: list[Outcome] = []
+        """Those so far, in the order in which the changes ended."""
+
+    @property
+    def ordered(self) -> list[Outcome]:
+        """Those so far, in the order of the plan."""
+        return [outcome for _, outcome in sorted(self._by_number.items())]
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """Take the outcome of a change; tell it once it is its turn. A noop is not told."""
+        self._by_number[number] = outcome
+        self.ended.append(outcome)
+        while (next_outcome := self._by_number.get(self._told)) is not None:
+            self._told += 1
+            if next_outcome.status is not OutcomeStatus.NOOP:
+                self._on_outcome(next_outcome)
 
 
 def _create_ledger(plan: Plan, context: ExecutionContext) -> None:
@@ -130,6 +161,8 @@ def _execute_change(
     progress = ChangeProgress(change)
     try:
         failure = _perform_steps(progress, context, performers, bookkeeping)
+        if failure:
+            context.failing.set()
         bookkeeping.verify(progress, failure)
         if failure:
             progress.errors.append(failure.what)
@@ -139,6 +172,8 @@ def _execute_change(
         progress.errors.append(error.line)
     except MISREAD as error:
         progress.errors.append(unexpected_error(error).line)
+    if progress.errors:
+        context.failing.set()
     return _outcome_of(progress, plan.environment, round(time.monotonic() - started, 3))
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from qdrantctl.engine.planning.compare import compare_resource
-from qdrantctl.flows.execution.context import ExecutionContext
 from qdrantctl.flows.state.live import read_live
 from qdrantctl.kinds.catalog import BY_NAME
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change, FieldChange
-from qdrantctl.model.client import ReadRequest
+from qdrantctl.model.client import Client, ReadRequest
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.polling import poll
@@ -37,7 +36,7 @@ class Expected:
 
 
 def read_back(
-    change: Change, expected: Expected, context: ExecutionContext
+    change: Change, expected: Expected, client: Client
 ) -> tuple[Resource | None, tuple[str, ...]]:
     """The live resource, and the requested values that it lacks. Raises ClusterError.
 
@@ -46,8 +45,8 @@ def read_back(
     """
 
     def look() -> tuple[Resource | None, tuple[str, ...]]:
-        live = _read_live(change.parsed_address, expected, context)
-        return live, _remaining_differences(change, live, expected, context.client.server)
+        live = _read_live(change.parsed_address, expected, client)
+        return live, _remaining_differences(change, live, expected, client.server)
 
     return poll(look, _is_complete, timeout=CONVERGENCE_TIMEOUT)
 
@@ -56,7 +55,7 @@ def _is_complete(result: tuple[Resource | None, tuple[str, ...]]) -> bool:
     return not result[1]
 
 
-def _read_live(address: Address, expected: Expected, context: ExecutionContext) -> Resource | None:
+def _read_live(address: Address, expected: Expected, client: Client) -> Resource | None:
     only = frozenset({address})
     request = ReadRequest(
         expected.desired,
@@ -65,8 +64,9 @@ def _read_live(address: Address, expected: Expected, context: ExecutionContext) 
         only=only,
         names=expected.names,
         owners=expected.owners,
+        after_change=True,
     )
-    return read_live(context.client, request).get(address)
+    return read_live(client, request).get(address)
 
 
 def _remaining_differences(

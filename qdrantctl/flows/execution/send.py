@@ -84,7 +84,7 @@ def _unfinished(call: Call, state: SchemaState, job: JobContext) -> ClusterError
 
 
 def _send_request(call: Call, job: JobContext) -> Json:
-    """Send a request; repeat it if no answer came and the request is idempotent.
+    """Send a request; repeat it if no answer came, or one that asks for it, and it is idempotent.
 
     An index under construction is not visible: a second request for it is answered once the first
     is complete. If the second request fails too, the first error is raised. Raises ClusterError.
@@ -92,11 +92,32 @@ def _send_request(call: Call, job: JobContext) -> Json:
     try:
         return job.client.request(call)
     except ClusterError as error:
-        if not (_is_unanswered(error) and _is_repeatable(call)) or job.is_cancelled():
+        if not _is_repeatable(call) or job.is_cancelled():
+            raise
+        if _asks_for_repetition(error):
+            return _repeat_as_asked(call, job)
+        if not _is_unanswered(error):
             raise
         with suppress(ClusterError):
             return job.client.request(call)
         raise
+
+
+def _repeat_as_asked(call: Call, job: JobContext) -> Json:
+    """Repeat a request until the server does not ask for that any more. Raises ClusterError."""
+    for pause in PAUSES:
+        time.sleep(pause)
+        try:
+            return job.client.request(call)
+        except ClusterError as error:
+            if not _asks_for_repetition(error):
+                raise
+    return job.client.request(call)
+
+
+def _asks_for_repetition(error: ClusterError) -> bool:
+    """Whether a node did not know yet of the collection that another one has just created."""
+    return error.server_failed and "Please retry" in error.why
 
 
 def repeat_unanswered(send: Callable[[], object]) -> None:

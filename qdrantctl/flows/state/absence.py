@@ -26,6 +26,7 @@ def find_contradictions(client: Client, request: ReadRequest, live: Inventory) -
         yield from _unlisted_aliases(client, request, live)
     for address in sorted(request.details):
         may_be_deleted = request.only is not None or address not in request.desired
+        may_be_deleted = may_be_deleted and not request.after_change
         if address.kind == "collection" and address in live and may_be_deleted:
             yield from _aliases_that_differ(client, live[address])
 

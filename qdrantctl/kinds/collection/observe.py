@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from qdrantctl.model.address import OWN_PREFIX, Address
 from qdrantctl.model.client import Client, ReadRequest, get_or_none
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.object_names import ObjectNames
 from qdrantctl.model.resource import STORAGE_SINCE, CollectionStorage, Facts, Resource
 from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
@@ -69,7 +70,10 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
                     raise
                 spec, facts = _assume_as_applied(request.recorded.get(address), error, spec, facts)
         needs_peers = (
-            client.server.peers > 1 and request.only is not None and address in request.details
+            client.server.peers > 1
+            and request.only is not None
+            and address in request.details
+            and not request.after_change
         )
         if address in request.counted:
             facts = _count_points(client, name, facts)
@@ -90,13 +94,18 @@ def _find_hidden_collections(
 
     By their name every read, telemetry included, reaches the target of the alias.
     """
+    names = request.names
+    if request.only is not None:
+        targets = {
+            name: targets[name] for name in map(names.object_name, request.only) if name in targets
+        }
     if not targets:
         return
     for entry in client.request(Call(method="GET", path="/collections"))["collections"]:
         name = entry["name"]
-        address = request.names.find_address(name) if name in targets else None
+        address = names.find_address(name) if name in targets else None
         if address and request.includes(address):
-            facts = _hidden_facts(request.names.logical_name(targets[name]))
+            facts = _hidden_facts(names.logical_name(targets[name]))
             yield Resource(address, {}, facts=facts)
 
 
@@ -183,16 +192,19 @@ def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:
 def _read_configurations(
     client: Client, request: ReadRequest
 ) -> Iterator[tuple[Address, Mapping[str, Any]]]:
-    """Addresses and configurations: one response of telemetry has all of them."""
+    """Addresses and configurations: one response of telemetry has all of them.
+
+    It has also those that the server tells no details of, as a shard has no replica that is up.
+    """
+    if request.only is not None and (not client.server.distributed or request.after_change):
+        try:
+            yield from list(_read_configurations_of(request.only, client, request.names))
+        except ClusterError as error:
+            if not error.server_failed or client.server.peers == 1:
+                raise
+        else:
+            return
     names = request.names
-    if request.only is not None and not client.server.distributed:
-        for address in sorted(request.only):
-            name = names.object_name(address)
-            if address.kind != KIND or names.find_address(name) != address:
-                continue
-            if info := _read_details(client, name):
-                yield address, info["config"]
-        return
     configurations = {
         entry["id"]: entry["config"] for entry in _read_telemetry(client)["collections"]
     }
@@ -205,6 +217,17 @@ def _read_configurations(
 def telemetry_request() -> Call:
     """The request for the configurations of all collections."""
     return Call(method="GET", path="/telemetry", query={"details_level": "2"})
+
+
+def _read_configurations_of(
+    addresses: Iterable[Address], client: Client, names: ObjectNames
+) -> Iterator[tuple[Address, Mapping[str, Any]]]:
+    """The same of some collections, each by a request of its own. Raises ClusterError."""
+    for address in sorted(addresses):
+        name = names.object_name(address)
+        is_own = address.kind == KIND and names.find_address(name) == address
+        if is_own and (info := _read_details(client, name)):
+            yield address, info["config"]
 
 
 def _read_telemetry(client: Client) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from qdrantctl.adapters.qdrant import leases
 from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.qdrant.lease_lock import LeaseGuardedClient, acquire_lease
+from qdrantctl.flows.lease import break_lease
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.errors import ClusterError, LeaseError
 from qdrantctl.model.step import Call
@@ -136,7 +137,13 @@ def test_of_six_at_once_one_wins(nodes, after, capsys):
         )
 
 
-def test_writes_pass_while_it_is_held_and_not_when_a_higher_one_stands(nodes):
+@pytest.fixture
+def unproven(monkeypatch):
+    """A lease is read again before each write."""
+    monkeypatch.setattr(held, "PROOF_SECONDS", 0)
+
+
+def test_writes_pass_while_it_is_held_and_not_when_a_higher_one_stands(nodes, unproven):
     with door(nodes[0]) as cluster:
         holding = take(cluster)
         fenced = LeaseGuardedClient(cluster, holding)
@@ -157,7 +164,64 @@ def test_writes_pass_while_it_is_held_and_not_when_a_higher_one_stands(nodes):
     ]
 
 
-def test_a_lease_that_is_gone_or_anothers_lets_nothing_through(nodes):
+CHANGE = Call(method="PATCH", path="/collections/written", body={})
+
+
+def test_a_write_may_pass_as_long_as_the_last_proof_lasts(node, monkeypatch):
+    """And none after that; a process that was suspended has a proof that is too old at once."""
+    monkeypatch.setattr(held, "PROOF_SECONDS", 60.0)
+    suspended, real = [0.0], time.time
+    monkeypatch.setattr(held.time, "time", lambda: real() + suspended[0])
+    with proxied(node.http_port, lambda *_: None) as proxy, door(proxy) as cluster:
+        guarded = LeaseGuardedClient(cluster, take(cluster))
+        guarded.request(WRITE)
+        proven = lease_requests(proxy)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(guarded.request, [CHANGE] * 4))
+        assert lease_requests(proxy) == proven
+        suspended[0] = 120.0
+        guarded.request(CHANGE)
+        assert lease_requests(proxy) == proven + 2
+        leases.delete_lease(cluster, guarded.held_lease.lease)
+        guarded.request(CHANGE)
+        monkeypatch.setattr(held, "PROOF_SECONDS", 0.1)
+        time.sleep(0.1)
+        with pytest.raises(LeaseError, match="broken"):
+            guarded.request(CHANGE)
+        guarded.held_lease.release()
+
+
+def lease_requests(proxy):
+    return sum("_qdrantctl_lease" in line for line in proxy.requests)
+
+
+def test_a_broken_lease_excludes_others_until_its_holder_has_stopped(nodes, monkeypatch):
+    monkeypatch.setattr(held, "PROOF_SECONDS", 0.5)
+    deleted = []
+
+    def delete(client, lease, delete=leases.delete_lease):
+        deleted.append(time.monotonic())
+        delete(client, lease)
+
+    monkeypatch.setattr(leases, "delete_lease", delete)
+    with door(nodes[0]) as one, door(nodes[-1]) as other, ThreadPoolExecutor(1) as pool:
+        holding = take(one)
+        guarded = LeaseGuardedClient(one, holding)
+        guarded.request(WRITE)
+        breaking = pool.submit(break_lease, other, holding.lease)
+        last, until = 0.0, time.monotonic() + 20
+        with pytest.raises(LeaseError, match="broken"):
+            while time.monotonic() < until:
+                asked = time.monotonic()
+                guarded.request(CHANGE)
+                last = asked
+        breaking.result()
+        assert last < deleted[0]
+        take(other, BOB).release()
+        holding.release()
+
+
+def test_a_lease_that_is_gone_or_anothers_lets_nothing_through(nodes, unproven):
     for other in (None, "other"):
         with door(nodes[0]) as cluster:
             holding = take(cluster)

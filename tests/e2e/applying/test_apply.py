@@ -219,7 +219,7 @@ def test_what_the_server_does_not_take_ends_with_six(project, empty_qdrant, monk
 
     with proxied(empty_qdrant.http_port, lie) as proxy:
         monkeypatch.setenv("CLUSTER_URL", proxy.url)
-        shown = run_cli("apply", "--auto-approve", project=project)
+        shown = run_cli("apply", "--auto-approve", "--parallelism", "1", project=project)
     assert shown.code == 6
     assert "hnsw_config.m (requested 33, server reports 16)" in shown.out + shown.err
     assert "Not reached: collection/reviews.\n" in shown.out

@@ -154,7 +154,7 @@ class RestoreRecords:
         alias = Resource(progress.change.parsed_address, {"collection": self.planned.step.name})
         today = self.context.client.server_time.date()
         expected = Expected(Inventory([alias]), today, names=self.planned.target.names)
-        progress.missed = read_back(progress.change, expected, self.context)[1]
+        progress.missed = read_back(progress.change, expected, self.context.client)[1]
 
     def close(self, report: Report) -> Report:
         """Remove the restore mark from the ledger when the restore has ended. Returns the report.

@@ -90,7 +90,7 @@ def test_what_came_since_the_plan_is_not_lost(monkeypatch, wanted, before, now, 
     monkeypatch.setattr(bookkeeping, "read_live", lambda *_: Inventory([now]))
     monkeypatch.setattr(bookkeeping, "find_new_problems", lambda *_: [])  # it asks the cluster
     context = SimpleNamespace(live=Inventory([before]), client=None)
-    records = bookkeeping.ApplyRecords(planned, context, Actor("tester", "", ""), str)
+    records = bookkeeping.ApplyRecords(planned, context, Actor("tester", "", ""))
     progress = ChangeProgress(change(**wanted))
     if not stops:
         records.ensure_unchanged(progress)

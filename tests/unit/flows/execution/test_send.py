@@ -190,3 +190,14 @@ def test_an_answer_without_an_operation_is_no_failure():
     client = Answers([{"status": "acknowledged"}])
     send(client, INDEX)
     assert client.sent == [INDEX]
+
+
+def test_what_the_server_asks_to_repeat_is_repeated(monkeypatch):
+    """As a node does that has not heard of a collection yet which another has just created."""
+    monkeypatch.setattr("qdrantctl.flows.execution.send.PAUSES", (0.0, 0.0))
+    asked = ClusterError(
+        "answered 500", why="Failed to apply operation. Please retry.", status=500, from_qdrant=True
+    )
+    answers = Answers([asked, asked, DONE])
+    send(answers, INDEX)
+    assert answers.sent == [INDEX] * 3
