@@ -51,7 +51,7 @@ _MOST_NAMES = 100
 """Names that a list shows; further names are counted."""
 _MOST_ROWS = 50
 """Rows of the table of destroying, replacing and re-indexing changes."""
-_COLUMNS = 100
+_NAME_WIDTH = 100
 _DIFF_SIGNS = {"~": "!"}
 """Signs of fields whose lines GitHub colours in a diff by another sign: `!` is orange."""
 _NOTICE, _DANGER, _ERROR, _CHANGE, _REMARK, _LIST = range(6)
@@ -236,9 +236,11 @@ def _group_block(group: ChangeGroup, rank: int, environment: str) -> MarkdownBlo
     sign = code_span(change_sign(change))
     name = code_span(change.address) if group.is_alone else group.title
     title = f"#### {sign} {name} {change_heading(change)}"
-    names = () if group.is_alone else wrap(", ".join(map(escape_line, group.addresses)), _COLUMNS)
+    names = (
+        () if group.is_alone else wrap(", ".join(map(escape_line, group.addresses)), _NAME_WIDTH)
+    )
     above = (
-        *names,
+        *wrap("" if group.is_alone else names, _NAME_WIDTH),
         origin_text(change.origin) if group.is_alone else "",
         change_reason(change),
         sum_rebuilds(group.changes),

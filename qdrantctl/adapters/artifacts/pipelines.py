@@ -18,12 +18,12 @@ ACTIONS = {
     "sarif": "github/codeql-action/upload-sarif@8aad20d150bbac5944a9f9d289da16a4b0d87c1e # v4.36.2",
 }
 """The actions of workflows, by commit: a tag can be moved to other code."""
-_SNAPSHOTS = ".github/workflows/qdrantctl-snapshots.yml"
+_SNAPSHOT_WORKFLOW = ".github/workflows/qdrantctl-snapshots.yml"
 _TEMPLATES = {
     "github": {
         ".github/workflows/qdrantctl.yml": "github/qdrantctl.yml",
         ".github/workflows/qdrantctl-nightly.yml": "github/qdrantctl-nightly.yml",
-        _SNAPSHOTS: "github/qdrantctl-snapshots.yml",
+        _SNAPSHOT_WORKFLOW: "github/qdrantctl-snapshots.yml",
     },
     "gitlab": {".gitlab-ci.yml": "gitlab/gitlab-ci.yml"},
 }
@@ -45,7 +45,7 @@ class PipelineKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class JobAccess:
     """How the jobs of one role reach a cluster."""
 
     env: tuple[tuple[str, str], ...]
@@ -106,7 +106,7 @@ def render_pipelines(
             actions=ACTIONS,
         )
         for path, template in _TEMPLATES[ci].items()
-        if path != _SNAPSHOTS or any(target.has_policies for target in targets)
+        if path != _SNAPSHOT_WORKFLOW or any(target.has_policies for target in targets)
     }
 
 
@@ -134,7 +134,7 @@ def _target_values(ci: str, target: Target) -> dict[str, object]:
         "read": access(target, key.read_name),
         "write": write,
         "snapshot_names": (key.write_name, *shared) if key.write_name else shared,
-        "snapshots": Access((*write.env, *((n, _github_value(n)) for n in shared)), write.lines),
+        "snapshots": JobAccess((*write.env, *((n, _github_value(n)) for n in shared)), write.lines),
     }
 
 
@@ -143,26 +143,26 @@ def _github_value(variable: str) -> str:
     return f"vars.{variable}" if variable.endswith("_REGION") else f"secrets.{variable}"
 
 
-def _github_access(target: Target, secret: str) -> Access:
+def _github_access(target: Target, secret: str) -> JobAccess:
     env = []
     if target.url_variable:
         env.append((target.url_variable, f"vars.{target.url_name}"))
     if target.key and (target.key.variable or target.key.file):
         env.append((target.key.variable or "KEY", f"secrets.{secret}"))
-    return Access(tuple(env), _key_lines("github", target.key, "KEY"))
+    return JobAccess(tuple(env), _secret_lines("github", target.key, "KEY"))
 
 
-def _gitlab_access(target: Target, secret: str) -> Access:
+def _gitlab_access(target: Target, secret: str) -> JobAccess:
     """GitLab's own variables win over those of a job, so the script sets what has another name."""
     lines = []
     if target.url_variable != target.url_name:
         lines.append(f'export {target.url_variable}="${target.url_name}"')
     if target.key and target.key.variable not in ("", secret):
         lines.append(f'export {target.key.variable}="${secret}"')
-    return Access((), (*lines, *_key_lines("gitlab", target.key, secret)))
+    return JobAccess((), (*lines, *_secret_lines("gitlab", target.key, secret)))
 
 
-def _key_lines(ci: str, key: PipelineKey | None, variable: str) -> tuple[str, ...]:
+def _secret_lines(ci: str, key: PipelineKey | None, variable: str) -> tuple[str, ...]:
     """Lines that write the key's file, or comments on the login of its command."""
     if key and key.program:
         return login_comment(ci, key.program)

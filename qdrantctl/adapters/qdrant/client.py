@@ -28,7 +28,7 @@ from qdrantctl.adapters.qdrant.http import (
 from qdrantctl.adapters.qdrant.node_versions import with_node_versions
 from qdrantctl.adapters.qdrant.prefetch import Prefetcher, Read
 from qdrantctl.adapters.qdrant.refusals import NOT_ALL_VISIBLE, TOO_MANY
-from qdrantctl.adapters.qdrant.throttle import PATIENCE, Throttle
+from qdrantctl.adapters.qdrant.throttle import REPEATED_WITHIN, Throttle
 from qdrantctl.adapters.qdrant.transfer import Transfer
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.field_rule import ABSENT, Json
@@ -218,7 +218,7 @@ class RestClient:
 
     def _write(self, call: Call, target: str, body: bytes) -> Json:
         """The result of a write. Raises ClusterError."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + REPEATED_WITHIN
         while True:
             answer = self._exchange(call, target, body)
             try:

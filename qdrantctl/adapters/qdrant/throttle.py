@@ -7,7 +7,7 @@ from threading import Lock
 
 LONGEST_HOLD = 30.0
 """Seconds of `Retry-After` that are waited for; a request that is told a longer time fails."""
-PATIENCE = 60.0
+REPEATED_WITHIN = 60.0
 """Seconds for which a write that is refused for its rate is repeated."""
 _FIRST_GAP = 0.05
 _WIDEST_GAP = 1.0

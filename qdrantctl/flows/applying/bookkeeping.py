@@ -22,7 +22,7 @@ from qdrantctl.flows.execution.context import (
     StepFailure,
 )
 from qdrantctl.flows.execution.execute import execute_plan
-from qdrantctl.flows.execution.pool import Schedule
+from qdrantctl.flows.execution.pool import TaskOrder
 from qdrantctl.flows.execution.read_back import CONVERGENCE_TIMEOUT, Expected, read_back
 from qdrantctl.flows.execution.send import send_call
 from qdrantctl.flows.planning.plan import PlanResult
@@ -71,8 +71,8 @@ def apply_plan(
     before = list_predecessors(
         planned.plan.changes, planned.desired.inventory, planned.cluster_state.live, BY_NAME
     )
-    schedule = Schedule(before, parallelism)
-    report = execute_plan(planned.plan, context, performers, bookkeeping, schedule=schedule)
+    order = TaskOrder(before, parallelism)
+    report = execute_plan(planned.plan, context, performers, bookkeeping, order=order)
     if report.is_complete and planned.protection.change == "unprotect":
         write_protection(context.client, planned.protection, actor)
     return report

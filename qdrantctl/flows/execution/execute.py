@@ -17,7 +17,7 @@ from qdrantctl.flows.execution.context import (
     Performers,
     StepFailure,
 )
-from qdrantctl.flows.execution.pool import ONE_BY_ONE, Schedule, run_tasks
+from qdrantctl.flows.execution.pool import ONE_BY_ONE, TaskOrder, run_tasks
 from qdrantctl.flows.execution.send import carry_out
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.client import Client, get_or_none
@@ -46,11 +46,11 @@ def execute_plan(
     bookkeeping: Bookkeeping,
     *,
     command: Command = "apply",
-    schedule: Schedule = ONE_BY_ONE,
+    order: TaskOrder = ONE_BY_ONE,
 ) -> Report:
     """Execute the plan. The report has the outcome of each change, in the order of the plan.
 
-    `schedule` numbers the changes of the plan. Once one has failed no other is started, and those
+    `order` numbers the changes of the plan. Once one has failed no other is started, and those
     under way end. Raises ClusterError if the ledger cannot be created; no resource was changed
     then.
     """
@@ -67,7 +67,7 @@ def execute_plan(
         context.job.report_progress(f"{change.address}: {change.action}")
         return partial(_execute_change, change, plan, context, performers, bookkeeping)
 
-    run_tasks(len(plan.changes), schedule, start, outcomes.add)
+    run_tasks(len(plan.changes), order, start, outcomes.add)
     return Report.of(plan, outcomes.ordered, command=command, interrupted=context.is_cancelled())
 
 

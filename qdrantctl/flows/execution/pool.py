@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class TaskOrder:
     """Which tasks wait for which, and how many are carried out at once. Tasks are numbers."""
 
     before: Sequence[Collection[int]] = ()
@@ -21,7 +21,7 @@ class Schedule:
     """With one at a time, tasks are carried out in the order of their numbers."""
 
 
-ONE_BY_ONE = Schedule()
+ONE_BY_ONE = TaskOrder()
 """Each task after the one before it."""
 
 
@@ -50,7 +50,7 @@ class ReadyTasks:
 
 def run_tasks(
     count: int,
-    schedule: Schedule,
+    order: TaskOrder,
     start: Callable[[int], Callable[[], T] | T],
     end: Callable[[int, T], None],
 ) -> None:
@@ -60,11 +60,11 @@ def run_tasks(
     called in this thread, so they need no locks. An error of a task is raised once those under way
     have ended; no other task is started then.
     """
-    ready = ReadyTasks(count, schedule.before)
+    ready = ReadyTasks(count, order.before)
     running: dict[Future[T], int] = {}
-    with ThreadPoolExecutor(schedule.limit, thread_name_prefix="change") as threads:
+    with ThreadPoolExecutor(order.limit, thread_name_prefix="change") as threads:
         while True:
-            while len(running) < schedule.limit and (task := ready.take_next()) is not None:
+            while len(running) < order.limit and (task := ready.take_next()) is not None:
                 work = start(task)
                 if callable(work):
                     running[threads.submit(work)] = task

@@ -32,7 +32,7 @@ from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.gates import Gates
 from qdrantctl.model.server import UNKNOWN
 
-_PLAIN_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
+_YAML_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 _STORE_VARIABLES = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"),
     "gs": ("GOOGLE_SERVICE_ACCOUNT_KEY",),
@@ -82,7 +82,7 @@ def write_pipelines(
 
 def quote_if_needed(name: str) -> str:
     """The name, in quotes if YAML would read a number, a boolean or null."""
-    plain = name[0].isalpha() and name.lower() not in _PLAIN_WORDS
+    plain = name[0].isalpha() and name.lower() not in _YAML_WORDS
     return name if plain else f'"{name}"'
 
 

@@ -27,7 +27,7 @@ from qdrantctl.render.shared.style import Style
 
 _WIDTH = 100
 """Columns of lists of names where the width of the terminal is unknown."""
-_INDENT = "      "
+_FIELD_INDENT = "      "
 
 
 def plan_blocks(plan: Plan, style: Style) -> Iterator[str]:
@@ -74,8 +74,8 @@ def _group_lines(group: ChangeGroup, environment: str, style: Style, paint: Pain
         yield f"  # ({cost})"
     yield from (f"  # {line}" for line in forecast_lines(change))
     yield from _name_lines(group, style, paint)
-    for line in align_rows(group.rows, paint, (style.width or 0) - len(_INDENT)):
-        yield f"{_INDENT}{line}"
+    for line in align_rows(group.rows, paint, (style.width or 0) - len(_FIELD_INDENT)):
+        yield f"{_FIELD_INDENT}{line}"
 
 
 def _name_lines(group: ChangeGroup, style: Style, paint: Paint) -> Iterator[str]:
@@ -109,8 +109,8 @@ def _brief_lines(group: ChangeGroup, style: Style, paint: Paint) -> Iterator[str
         return
     yield _cut(f"{group.title}: {what}", style.width, sign)
     names = ", ".join(map(escape_line, group.addresses))
-    for line in wrap(names, (style.width or _WIDTH) - len(_INDENT), break_on_hyphens=False):
-        yield f"{_INDENT}{line}"
+    for line in wrap(names, (style.width or _WIDTH) - len(_FIELD_INDENT), break_on_hyphens=False):
+        yield f"{_FIELD_INDENT}{line}"
 
 
 def _cut(text: str, width: int | None, sign: str) -> str:

@@ -60,7 +60,7 @@ def test_a_longer_time_is_not_waited_for(node):
 
 
 def test_a_limit_that_never_ends_does(node, monkeypatch):
-    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.PATIENCE", 0.3)
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.REPEATED_WITHIN", 0.3)
     with (
         proxied(node.http_port, lambda *_: answer(429, LIMITED, "retry-after: 0.1")) as proxy,
         RestClient(Endpoint(url=proxy.url)) as cluster,

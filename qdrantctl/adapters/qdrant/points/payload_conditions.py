@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from qdrantctl.model.field_rule import ABSENT, Json
 
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_UNQUOTED_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _MOST_INTEGER = 2**63 - 1
 
 
@@ -41,4 +41,4 @@ def _match_at(path: str, value: Json) -> Iterator[dict[str, Json]]:
 
 
 def _step(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) else f'"{key}"'
+    return key if _UNQUOTED_KEY.fullmatch(key) else f'"{key}"'

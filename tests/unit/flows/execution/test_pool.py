@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qdrantctl.flows.execution.combining import Combiner, ListSharingClient
-from qdrantctl.flows.execution.pool import Schedule, run_tasks
+from qdrantctl.flows.execution.pool import TaskOrder, run_tasks
 from qdrantctl.model.errors import ClusterError
 from qdrantctl.model.step import Call
 
 
-def carry_out(count: int, schedule: Schedule, *, stops_at: int | None = None):
+def carry_out(count: int, schedule: TaskOrder, *, stops_at: int | None = None):
     """The tasks in the order of their starts and of their ends, and the most that ran at once."""
     starts, ends, running, most = [], [], set(), [0]
 
@@ -43,7 +43,7 @@ def schedules(draw):
     before = [
         draw(st.frozensets(st.integers(0, task - 1))) if task else () for task in range(count)
     ]
-    return count, Schedule(before, draw(st.integers(1, 5)))
+    return count, TaskOrder(before, draw(st.integers(1, 5)))
 
 
 @given(schedules())
@@ -68,19 +68,19 @@ def test_each_task_runs_once_and_after_those_it_waits_for(drawn):
 
 
 def test_as_many_run_at_once_as_may():
-    starts, ends, most = carry_out(20, Schedule(limit=4))
+    starts, ends, most = carry_out(20, TaskOrder(limit=4))
     assert (most, sorted(ends)) == (4, list(range(20)))
     assert all(one < other for one, other in pairwise(starts))
-    assert carry_out(20, Schedule())[2] == 1
+    assert carry_out(20, TaskOrder())[2] == 1
 
 
 def test_a_chain_runs_one_by_one():
     before = [frozenset({task - 1} if task else ()) for task in range(6)]
-    assert carry_out(6, Schedule(before, 4)) == ([*range(6)], [*range(6)], 1)
+    assert carry_out(6, TaskOrder(before, 4)) == ([*range(6)], [*range(6)], 1)
 
 
 def test_what_is_under_way_ends_once_nothing_is_started_any_more():
-    starts, ends, _ = carry_out(50, Schedule(limit=4), stops_at=3)
+    starts, ends, _ = carry_out(50, TaskOrder(limit=4), stops_at=3)
     assert 4 <= len(starts) < 50
     assert sorted(starts) == sorted(ends)
 
@@ -98,7 +98,7 @@ def test_an_error_is_raised_once_what_is_under_way_has_ended():
         return work
 
     with pytest.raises(ZeroDivisionError):
-        run_tasks(9, Schedule(limit=3), start, lambda *_: None)
+        run_tasks(9, TaskOrder(limit=3), start, lambda *_: None)
     assert {0, 2} <= set(done)
     assert len(done) < 8
 
