@@ -236,11 +236,9 @@ def _group_block(group: ChangeGroup, rank: int, environment: str) -> MarkdownBlo
     sign = code_span(change_sign(change))
     name = code_span(change.address) if group.is_alone else group.title
     title = f"#### {sign} {name} {change_heading(change)}"
-    names = (
-        () if group.is_alone else wrap(", ".join(map(escape_line, group.addresses)), _NAME_WIDTH)
-    )
+    names = "" if group.is_alone else ", ".join(map(escape_line, group.addresses))
     above = (
-        *wrap("" if group.is_alone else names, _NAME_WIDTH),
+        *wrap(names, _NAME_WIDTH),
         origin_text(change.origin) if group.is_alone else "",
         change_reason(change),
         sum_rebuilds(group.changes),
