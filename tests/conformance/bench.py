@@ -98,7 +98,7 @@ class Bench:
         planned = planned or self.plan()
         self.sent += [call for change in planned.plan.changes for call in list_calls(change.steps)]
         job = JobContext(self.door, lambda _: None, lambda: False)
-        return apply_plan(planned, job, Actor("tester", "", ""), lambda _: None)
+        return apply_plan(planned, job, Actor("tester", "", ""), lambda _: None, 1)
 
     def settle(self) -> PlanResult:
         """Plan, apply, and plan again: the second plan is empty. Gives the first."""

@@ -12,6 +12,7 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Inventory
+from qdrantctl.model.step import list_calls
 
 
 def order_changes(
@@ -57,22 +58,34 @@ def list_predecessors(
     """For each change of a plan the positions of the earlier ones that it waits for.
 
     A deletion waits for all that is created and changed before it, so that nothing is deleted once
-    that has failed. So does what limits the whole cluster.
+    that has failed. So does what limits the whole cluster. A change that makes or drops shard keys
+    is alone: Qdrant's consensus stands still for seconds where another collection changes meanwhile
+    (1.16.3).
     """
     positions = {change.parsed_address: number for number, change in enumerate(changes)}
     actions = {change.parsed_address: change.action for change in changes}
     before = _dependencies(actions, desired, live, kinds)
     result: list[frozenset[int]] = []
     remaining: set[int] = set()
+    alone: int | None = None
     for number, change in enumerate(changes):
         address, is_delete = change.parsed_address, change.action is Action.DELETE
         earlier = {positions[other] for other in before[address] if positions[other] < number}
         if is_delete or kinds[address.kind].limits_only:
             earlier |= remaining
+        if _changes_shard_keys(change):
+            earlier, alone = set(range(number)), number
+        elif alone is not None:
+            earlier.add(alone)
         if not is_delete:
             remaining.add(number)
         result.append(frozenset(earlier))
     return result
+
+
+def _changes_shard_keys(change: Change) -> bool:
+    """Whether a request of the change creates or drops a shard key."""
+    return any("/shards" in call.path for call in list_calls(change.steps))
 
 
 def _dependencies(

@@ -18,7 +18,7 @@ from qdrantctl.model.step import Call
 T = TypeVar("T")
 R = TypeVar("R")
 
-_LISTS = ("/aliases", "/collections")
+_LISTS = ("/aliases", "/collections", "/telemetry")
 """Paths of answers about the whole cluster, from which each thread needs its part."""
 
 

@@ -194,16 +194,12 @@ def _read_configurations(
 ) -> Iterator[tuple[Address, Mapping[str, Any]]]:
     """Addresses and configurations: one response of telemetry has all of them.
 
-    It has also those that the server tells no details of, as a shard has no replica that is up.
+    In cluster mode only telemetry has the identity of a collection. It has also those that the
+    server tells no details of, as a shard has no replica that is up.
     """
-    if request.only is not None and (not client.server.distributed or request.after_change):
-        try:
-            yield from list(_read_configurations_of(request.only, client, request.names))
-        except ClusterError as error:
-            if not error.server_failed or client.server.peers == 1:
-                raise
-        else:
-            return
+    if request.only is not None and not client.server.distributed:
+        yield from _read_configurations_of(request.only, client, request.names)
+        return
     names = request.names
     configurations = {
         entry["id"]: entry["config"] for entry in _read_telemetry(client)["collections"]

@@ -93,7 +93,7 @@ def verdict(plan: Plan) -> str:
     summary = plan_summary(plan)
     if blocked_note(plan):
         return f"Blocked. {summary}"
-    can_apply = plan.offline is ABSENT and (plan.summary.changes or list_calls(plan.prepare))
+    can_apply = plan.offline is ABSENT and plan.summary.changes
     return f"Applicable. {summary}" if can_apply else summary
 
 
