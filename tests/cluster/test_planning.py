@@ -8,7 +8,7 @@ import pytest
 from tests.support.project import VECTORS, asked, config, record
 from tests.support.proxy import answer, proxied
 
-ROUNDS = 36
+ROUNDS = 12
 CATCH_UP = 1.0
 """Seconds within which every node shows what one of them has confirmed."""
 

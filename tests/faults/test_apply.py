@@ -30,7 +30,7 @@ WAYS: dict[str, bytes | str] = {
     "500": answer(500, b'{"status":{"error":"injected"}}'),
     "429": answer(429, b'{"status":{"error":"injected"}}', "retry-after: 0"),
 }
-STEP = 1 if FULL else 8
+STEP = 1 if FULL else 14
 PATIENCE = 2.0
 """Seconds that a request may take here, below those of a stall."""
 TEN = ("--parallelism", "10")

@@ -42,7 +42,10 @@ def failure(url, call=READ, **endpoint) -> ClusterError:
         (507, "has no room for the body", False),
     ],
 )
-def test_a_page_of_a_proxy_is_no_answer_of_qdrant(qdrant, status, cause, maybe_applied):
+def test_a_page_of_a_proxy_is_no_answer_of_qdrant(
+    qdrant, status, cause, maybe_applied, monkeypatch
+):
+    monkeypatch.setattr("qdrantctl.adapters.qdrant.client.REPEATED_WITHIN", -1.0)  # else a minute
     page = answer(status, PAGE % status, "retry-after: 7")
     with proxied(qdrant.http_port, lambda *_: page) as proxy:
         error = failure(proxy.url, WRITE, api_key=KEY)

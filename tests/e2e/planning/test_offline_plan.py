@@ -64,7 +64,10 @@ def test_every_format_says_that_no_cluster_was_asked(fork):
     ]
     assert "Offline plan: 1 to add, 1 to change, 1 to destroy." in text
     _, markdown, _ = fork.run(*words, "--format", "markdown")
-    assert markdown.splitlines()[1] == "### Blocked. Offline plan: 1 to add, 1 to change, 1 to destroy."
+    assert (
+        markdown.splitlines()[1]
+        == "### Blocked. Offline plan: 1 to add, 1 to change, 1 to destroy."
+    )
     assert (
         f"`shop/prod`: **Compared with the committed state at `HEAD^1` ({sha}), {said}**"
         in markdown

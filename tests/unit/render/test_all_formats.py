@@ -31,7 +31,11 @@ def assert_harmless(found: str) -> None:
 def numbers(found: str) -> tuple[str, ...]:
     """The sentence that counts, whatever stands around it."""
     return tuple(
-        re.findall(r"^(?:### (?:Applicable\. |Blocked\. )?)?((?:Plan: |No changes\.|Apply \w[\w -]*!).*)$", found, re.M)
+        re.findall(
+            r"^(?:### (?:Applicable\. |Blocked\. )?)?((?:Plan: |No changes\.|Apply \w[\w -]*!).*)$",
+            found,
+            re.M,
+        )
     )
 
 
