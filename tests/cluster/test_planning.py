@@ -234,7 +234,7 @@ def one_more_replica(node):
 
 
 def test_the_versions_of_all_nodes_count(nodes, project):
-    """All nodes here run one version; a proxy stands for one that is still to be upgraded."""
+    """All nodes here run one version; a proxy tells another one of those that it does not ask."""
     project.states({"c": {"vectors": VECTORS}})
     told = project.plan(nodes[0])
     version = nodes[0].request("GET", "/")[1]["version"]
@@ -242,7 +242,7 @@ def test_the_versions_of_all_nodes_count(nodes, project):
     told_version = b'{"version":"%s"}' % version.encode()
 
     def change_answer(answered):
-        return answered.replace(told_version, b'{"version":"1.15.5"}', 1)
+        return answered.replace(told_version, b'{"version":"1.15.5"}')
 
     with proxied(nodes[0].http_port, lambda *_: None) as proxy:
         proxy.change_answer = change_answer

@@ -86,9 +86,10 @@ def decided(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_losses(plan: dict[str, Any]) -> dict[str, Any]:
-    """A plan without the settings that a replacement loses, which 0.1.0 did not name."""
+    """A plan without lost settings of a replacement and points, which 0.1.0 did not name."""
     changes = [
-        change | {"fields": [f for f in change["fields"] if not is_loss(change, f)]}
+        {name: value for name, value in change.items() if name != "points"}
+        | {"fields": [f for f in change["fields"] if not is_loss(change, f)]}
         for change in plan["changes"]
     ]
     return plan | {"changes": changes}
