@@ -65,6 +65,8 @@ class Proxy:
                     answer = self.change_answer(self._forward(head + body))
                 except OSError:  # the server has ended, and with it this connection
                     return
+                if not answer:  # the server has ended while it answered
+                    return
                 if told == "cut":
                     self.after_cut()
                     return
