@@ -102,23 +102,23 @@ def find_holder(client: NodeClient, owner: str) -> str:
     return lease.who if lease is not None and is_held else ""
 
 
-def wait_for_sign_of_life(client: RestClient, owner: str, wait: LeaseWait) -> None:
+def wait_for_sign_of_life(
+    client: RestClient, owner: str, seconds: float, notify: Callable[[str], None]
+) -> None:
     """Wait until a lease is renewed, released or expired: until then its holder may be gone.
 
-    A process that was killed leaves its lease. Raises ClusterError, KeyboardInterrupt.
+    A process that was killed leaves its lease. Raises ClusterError.
     """
-    first = find_current_lease(client, owner) if wait.seconds > 0 else None
+    first = find_current_lease(client, owner) if seconds > 0 else None
     if first is None or first.is_expired(client.server_time):
         return
-    wait.notify(f"Waiting up to {wait.seconds:g} s until the lease of {first.who} is renewed.")
+    notify(f"Waiting up to {seconds:g} s until the lease of {first.who} is renewed.")
 
     def has_changed() -> bool:
         lease = find_current_lease(client, owner)
-        return lease != first or first.is_expired(client.server_time) or wait.is_cancelled()
+        return lease != first or first.is_expired(client.server_time)
 
-    poll(has_changed, timeout=wait.seconds, interval=POLL)
-    if wait.is_cancelled():
-        raise KeyboardInterrupt
+    poll(has_changed, timeout=seconds, interval=POLL)
 
 
 def current_actor(settings: Settings) -> Actor:
@@ -140,10 +140,8 @@ def _lease_owners(owner: str) -> tuple[str, str, str]:
 
 def lease_note(client: RestClient, owner: str) -> str:
     """A note for a plan that is made while an apply is running; empty if none is."""
-    lease = find_current_lease(client, owner)
-    if lease is None or lease.is_expired(client.server_time):
-        return ""
-    return f"An apply of {owner} is running: {lease.who}. The plan may be out of date soon."
+    holder = find_holder(client, owner)
+    return holder and f"An apply of {owner} is running: {holder}. The plan may be out of date soon."
 
 
 def find_named_lease(client: RestClient, owner: str, name: str) -> Lease:

@@ -128,8 +128,8 @@ def apply_changes(
     """
     desired, state = _load_desired_state(settings, options, view)
     with connect(settings, on_request) as client:
-        wait = LeaseWait(options.lease_timeout, view.notify, lambda: False)
-        wait_for_sign_of_life(client, replacements_owner(settings.owner), wait)
+        owner = replacements_owner(settings.owner)
+        wait_for_sign_of_life(client, owner, options.lease_timeout, view.notify)
         planned = _make_plan(settings, options, view, client, desired)
         view.show_plan(planned.plan)
         ensure_applicable(planned.plan)

@@ -95,7 +95,7 @@ def connect_nodes(
 
 
 def ask_nodes(job: JobContext, ask: Callable[[NodeClient], T], timeout: float) -> dict[str, T]:
-    """What each named node says, by its URL; one that is down says nothing, and serves nobody.
+    """What each named node says, by its URL; a node that is down is left out.
 
     Without names the client of the cluster is asked, under the empty URL. `timeout` is in seconds.
     Raises ClusterError if that one is down.

@@ -198,7 +198,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
 
 @contextmanager
 def _conditional_updates(run: ReplacementRun, target: str) -> Iterator[None]:
-    """Let the target take conditional updates, whatever its caps, until the sweep ends."""
+    """Lift the caps of the target that refuse conditional updates, until the sweep ends."""
     if run.record.lifted_caps is None and (found := caps_in_the_way(run.client, target)):
         run.save(lifted_caps=found)
     if caps := run.record.lifted_caps:

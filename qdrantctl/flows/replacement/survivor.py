@@ -18,15 +18,20 @@ from qdrantctl.flows.replacement.run import (
     remove_digests,
     remove_record,
 )
-from qdrantctl.flows.replacement.switch import move_request, read_alias_targets
+from qdrantctl.flows.replacement.switch import (
+    ALIASES_AGREE_WITHIN,
+    move_request,
+    read_alias_targets,
+)
 from qdrantctl.flows.state.ledger_entry import applied_entry
 from qdrantctl.flows.state.live import read_collection
 from qdrantctl.model.change import Action, Cause, Change
 from qdrantctl.model.client import Client
-from qdrantctl.model.errors import StaleError
+from qdrantctl.model.errors import ClusterError, StaleError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.lease import replacements_owner
 from qdrantctl.model.plan import Plan
+from qdrantctl.model.polling import poll
 from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.step import Step
@@ -98,6 +103,7 @@ def return_to_survivor(
             allow_writes(guarded, survivor.name, record.frozen_caps)
         if aliases := _list_missing_aliases(guarded, record):
             guarded.request(move_request(aliases, survivor.name))
+        _read_aliases_back(guarded, aliases, survivor.name)
         before = ledger.read_ledger(guarded).entries.get(address, {})
         live = read_collection(guarded, address, survivor.name)
         when = format_moment(guarded.server_time)
@@ -115,6 +121,20 @@ def return_to_survivor(
     )
     operator.on_outcome(outcome)
     return Report.of(plan, [outcome])
+
+
+def _read_aliases_back(client: Client, aliases: tuple[str, ...], collection: str) -> None:
+    """Raises ClusterError if an alias does not lead to the collection."""
+
+    def find_others() -> list[str]:
+        leading = read_alias_targets(client)
+        return [alias for alias in aliases if leading.get(alias) != collection]
+
+    if others := poll(find_others, lambda found: not found, timeout=ALIASES_AGREE_WITHIN):
+        raise ClusterError(
+            f"{client.server.url}: {', '.join(others)} do not lead to {collection}",
+            hint="Run the command again.",
+        )
 
 
 def _list_missing_aliases(client: Client, record: ReplacementRecord) -> tuple[str, ...]:

@@ -59,6 +59,14 @@ def test_the_report_has_the_order_of_the_plan(shop, empty_qdrant, tmp_path):
     finish(shop, empty_qdrant)
 
 
+def test_shard_keys_are_made_while_nothing_else_changes(tmp_path, empty_qdrant):
+    """Beside them every creation of 1.16.3 ends with 500 after ten seconds."""
+    project = Project(tmp_path / "shop")
+    keyed = {"vectors": VECTORS, "sharding_method": "custom", "shard_keys": ["eu", "us"]}
+    project.states(dict.fromkeys(NAMES, INDEXED) | {"c03-keyed": keyed, "c07-keyed": keyed})
+    finish(project, empty_qdrant)
+
+
 def test_what_each_change_costs(shop, empty_qdrant):
     """Requests are counted exactly. What threads share depends on when they ask for it."""
     with delay_proxy(empty_qdrant.url, 0.02) as proxy:

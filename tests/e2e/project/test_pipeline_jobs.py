@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.project.test_init_ci import PACKAGE
 from tests.support.cli import run_cli
 from tests.support.forge import Github, Gitlab, gitlab_api
 from tests.support.servers import API_KEY, READ_ONLY_KEY, Node
 
-PACKAGE = "git+https://git.example.com/qdrantctl@" + "0123456789" * 4
 PROJECT = """\
 apiVersion: qdrantctl/v1
 kind: Project

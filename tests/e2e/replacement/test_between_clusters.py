@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.replacement.test_life import DOT, manifest, names, read, write
+from tests.e2e.replacement.products import DOT, manifest, names, read, write
 from tests.support.project import PROJECT, Project, asked
 
 FROM = {"from": {"environment": "old"}}

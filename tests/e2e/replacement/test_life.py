@@ -17,63 +17,21 @@ from qdrantctl.flows.lease import LeaseWait, hold_lease
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.actor import Actor
 from qdrantctl.model.lease import Lease, replacements_owner
+from tests.e2e.replacement.products import (
+    ADDRESS,
+    ALIAS,
+    COSINE,
+    COUNT,
+    DOT,
+    EUCLID,
+    manifest,
+    names,
+    read,
+    status,
+    target,
+    write,
+)
 from tests.support.project import Project, asked, record
-
-DOT = {"vectors": {"size": 4, "distance": "Dot"}, "payload_indexes": {"brand": "keyword"}}
-COSINE = {**DOT, "vectors": {"size": 4, "distance": "Cosine"}}
-EUCLID = {**DOT, "vectors": {"size": 4, "distance": "Euclid"}}
-ALIAS = {"products-live": "products"}
-ADDRESS = "collection/products"
-COUNT = 300
-
-
-def manifest(spec, **replacement):
-    more = {"replacement": replacement} if replacement else {}
-    return {"spec": spec, "lifecycle": {"replace": "blue_green", **more}}
-
-
-def write(node, ids, name="products-live", **payload):
-    points = [
-        {"id": i, "vector": [i % 7 + 1, i % 5, 2, 1], "payload": {"brand": f"b{i % 3}", **payload}}
-        for i in ids
-    ]
-    asked(node, "PUT", f"/collections/{name}/points?wait=true", {"points": points})
-
-
-def read(node, name="products-live"):
-    body = {"limit": 1000, "with_payload": True, "with_vector": False}
-    points = asked(node, "POST", f"/collections/{name}/points/scroll", body)["points"]
-    return {point["id"]: point["payload"] for point in points}
-
-
-def names(node):
-    listed = asked(node, "GET", "/collections")["collections"]
-    return {entry["name"] for entry in listed if not entry["name"].startswith("_qdrantctl")}
-
-
-def target(node):
-    [alias] = asked(node, "GET", "/aliases")["aliases"]
-    return alias["collection_name"]
-
-
-def status(project, node):
-    shown = project.run(node, "replacement", "status", ADDRESS, "--format", "json")
-    [only] = json.loads(shown.out)["replacements"]
-    return only
-
-
-@pytest.fixture
-def node(empty_qdrant):
-    return empty_qdrant
-
-
-@pytest.fixture
-def project(tmp_path, node):
-    made = Project(tmp_path)
-    made.states({"products": manifest(DOT)}, ALIAS)
-    made.done(node)
-    write(node, range(COUNT))
-    return made
 
 
 def test_a_new_collection_takes_the_place_of_the_old_one(project, node):
