@@ -24,11 +24,13 @@ MESSAGE_FIELDS = {
     "RetrievedPoint": "1 id bytes, 2 payload bytes*, 4 vectors bytes",
     "PointStruct": "1 id bytes, 3 payload bytes*, 4 vectors bytes",
     # inner parts, where a point is looked into
+    "PointContent": "1 id bytes, 2 payload {Value}, 4 vectors bytes, 5 shard_key bytes, "
+    "6 order_value bytes",
     "PointId": "1 num uint64, 2 uuid string",
     "PayloadEntry": "1 key bytes, 2 value bytes",
-    "Value": "4 string_value string, 6 struct_value Struct, 7 list_value ListValue",
-    "Struct": "1 fields bytes*",
-    "ListValue": "1 values bytes*",
+    "Value": "4 string_value bytes, 6 struct_value Struct, 7 list_value ListValue",
+    "Struct": "1 fields {Value}",
+    "ListValue": "1 values Value*",
     "VectorsOutput": "1 vector bytes, 2 vectors NamedVectorsOutput",
     "NamedVectorsOutput": "1 vectors VectorEntry*",
     "VectorEntry": "1 key string, 2 value bytes",
@@ -79,7 +81,8 @@ MESSAGE_FIELDS = {
     "ListCollectionsResponse": "1 collections CollectionDescription*",
     "CollectionDescription": "1 name string",
 }
-"""Fields by message: number, name and type, with `*` where it is repeated."""
+"""Fields by message: number, name and type, with `*` where it is repeated, and in braces where it
+is a map from strings to it."""
 
 
 def _declare_messages() -> dict[str, Any]:
@@ -88,19 +91,34 @@ def _declare_messages() -> dict[str, Any]:
         declared = file.message_type.add(name=message)
         for field in fields.split(", "):
             number, name, kind = field.split()
-            label = _FIELD.LABEL_REPEATED if kind.endswith("*") else _FIELD.LABEL_OPTIONAL
-            entry = declared.field.add(name=name, number=int(number), label=label)
-            kind = kind.removesuffix("*")
-            if kind in _SCALARS:
-                entry.type = _SCALARS[kind]
-            else:
-                entry.type, entry.type_name = _FIELD.TYPE_MESSAGE, f".p.{kind}"
+            if kind.startswith("{"):
+                kind = _declare_map(declared, name, kind.strip("{}"))
+            _declare_field(declared, int(number), name, kind)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"p.{name}"))
         for name in MESSAGE_FIELDS
     }
+
+
+def _declare_field(declared: Any, number: int, name: str, kind: str) -> None:
+    label = _FIELD.LABEL_REPEATED if kind.endswith("*") else _FIELD.LABEL_OPTIONAL
+    field = declared.field.add(name=name, number=number, label=label)
+    kind = kind.removesuffix("*")
+    if kind in _SCALARS:
+        field.type = _SCALARS[kind]
+    else:
+        field.type, field.type_name = _FIELD.TYPE_MESSAGE, f".p.{kind}"
+
+
+def _declare_map(declared: Any, name: str, kind: str) -> str:
+    """Declare the entries of a map; the kind of its field."""
+    entry = declared.nested_type.add(name=f"{name.capitalize()}Entry")
+    entry.options.map_entry = True
+    _declare_field(entry, 1, "key", "string")
+    _declare_field(entry, 2, "value", kind)
+    return f"{declared.name}.{entry.name}*"
 
 
 MESSAGES = _declare_messages()

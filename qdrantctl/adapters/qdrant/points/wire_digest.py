@@ -1,20 +1,25 @@
-"""Digests and keys of points in gRPC form, from their bytes: no number is decoded.
+"""Digests and keys of points in gRPC form: no number of a vector is decoded.
 
 Two things are not the same each time the same point is read. The entries of maps come in any order,
-and servers before 1.17 write vectors in fields that newer ones no longer use.
+so protobuf writes them anew in the order of their keys. And servers before 1.17 write vectors in
+fields that newer ones no longer use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha1
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from qdrantctl.adapters.qdrant.points.messages import MESSAGES
 from qdrantctl.adapters.qdrant.points.transport import DIGEST_SIZE
 from qdrantctl.adapters.qdrant.points.wire_fields import (
-    ONE_BYTE,
     TAGGED_BYTES,
     drop_tags,
+    drop_unknown_fields,
     read_varint,
     split_point,
     strip_tags,
@@ -23,12 +28,11 @@ from qdrantctl.adapters.qdrant.points.wire_fields import (
 from qdrantctl.model.points import Digest, PointKey
 from qdrantctl.model.replacement import MARK
 
+_CONTENT = MESSAGES["PointContent"]
+_LEFT_OUT = ("id", "vectors", "shard_key", "order_value")
 _VECTORS, _VECTOR = MESSAGES["VectorsOutput"], MESSAGES["VectorOutput"]
 _ID_BYTE = tag_of("RetrievedPoint", "id")[0]
-_UUID_TAG, _KEY_TAG = tag_of("PointId", "uuid")[0], tag_of("PayloadEntry", "key")[0]
-_STRUCT, _FIELD = tag_of("Value", "struct_value"), tag_of("Struct", "fields")
-_LIST, _ITEM = tag_of("Value", "list_value"), tag_of("ListValue", "values")
-_NESTED = _STRUCT + _LIST
+_UUID_TAG = tag_of("PointId", "uuid")[0]
 _UNNAMED_BYTE = tag_of("VectorsOutput", "vector")[0]
 _MARK_BYTES = MARK.encode()
 
@@ -48,123 +52,72 @@ def parse_key(raw: bytes) -> PointKey:
 
 def digest_point(raw: bytes, fields: tuple[str, ...] | None = None) -> Digest:
     """The digest of a RetrievedPoint; see PointStore."""
-    raw, _, entries, begin, end = split_point(raw)
+    try:
+        content = _CONTENT.FromString(raw)
+    except DecodeError:  # its objects are deeper within each other than a server takes over gRPC
+        _, _, entries, begin, end = split_point(raw)
+        return _digest(b"".join((*sorted(entries), raw[begin:end])))
+    if len(UnknownFieldSet(content)):
+        content = _CONTENT.FromString(drop_unknown_fields(raw))
     if fields:
-        return _digest_fields(entries, fields)
+        return _digest(b"".join(_list_fields(content.payload, fields)))
+    vectors = content.vectors
+    for name in _LEFT_OUT:
+        content.ClearField(name)
     if _MARK_BYTES in raw:
-        entries = [entry for entry in entries if _split_entry(entry)[0] != _MARK_BYTES]
-    parts = _list_vectors(raw, begin, end) if fields is None else ()
-    return _digest(b"".join((*sorted(map(_sort_entry, entries)), *parts)))
+        content.payload.pop(MARK, None)
+    text = content.SerializeToString(deterministic=True)
+    return _digest(text if fields is not None else b"".join((text, *_list_vectors(vectors))))
 
 
 def _digest(text: bytes) -> Digest:
     return sha1(text, usedforsecurity=False).digest()[:DIGEST_SIZE]
 
 
-def _split_entry(entry: bytes) -> tuple[bytes, int]:
-    """The key of an entry, which comes after its length, and where its value begins."""
-    if entry[0] <= ONE_BYTE and entry[1] == _KEY_TAG:  # then no length in it is longer
-        end = entry[2] + 3
-        return entry[3:end], end + 2
-    key, (_, begin) = b"", read_varint(entry, 0)
-    while begin < len(entry):
-        tag, size, begin = entry[begin], entry[begin + 1], begin + 2
-        if size > ONE_BYTE:
-            size, begin = read_varint(entry, begin - 1)
-        if tag != _KEY_TAG:
-            break
-        key, begin = entry[begin : begin + size], begin + size
-    return key, begin
-
-
-def _sort_entry(entry: bytes) -> bytes:
-    """An entry with the entries of each object in its value in the order of their bytes."""
-    if _STRUCT not in entry:
-        return entry
-    _, begin = _split_entry(entry)
-    if entry[begin : begin + 1] not in _NESTED:
-        return entry
-    return entry[:begin] + _sort_value(entry[begin:])
-
-
-def _sort_value(raw: bytes) -> bytes:
-    """The same for a Value. Its length stays as it is."""
-    tag = raw[:1]
-    if tag == _STRUCT:
-        begin, entries = _split_repeated(raw)
-        return _FIELD.join((raw[:begin], *sorted(map(_sort_entry, entries))))
-    if tag == _LIST and _STRUCT in raw:
-        begin, items = _split_repeated(raw)
-        return _ITEM.join((raw[:begin], *map(_sort_item, items)))
-    return raw
-
-
-def _sort_item(item: bytes) -> bytes:
-    _, begin = read_varint(item, 0)
-    return item[:begin] + _sort_value(item[begin:])
-
-
-def _split_repeated(raw: bytes) -> tuple[int, list[bytes]]:
-    """Where the only field of an object or a list begins, and its bodies, each after its length."""
-    found: list[bytes] = []
-    _, first = read_varint(raw, 1)
-    position = first
-    while position < len(raw):
-        start, size = position + 1, raw[position + 1]
-        position += size + 2
-        if size > ONE_BYTE:
-            size, begin = read_varint(raw, start)
-            position = begin + size
-        found.append(raw[start:position])
-    return first, found
-
-
-def _digest_fields(entries: Sequence[bytes], fields: tuple[str, ...]) -> Digest:
-    parts: list[bytes] = []
+def _list_fields(payload: Mapping[str, Any], fields: tuple[str, ...]) -> Iterator[bytes]:
+    """The values of fields, each after its length."""
     for field in fields:
-        for value in _find_values(entries, field.split(".")):
-            parts += [b"%d:" % len(value), value]
-        parts.append(b";")
-    return _digest(b"".join(parts))
+        for value in _find_values(payload, field.split(".")):
+            text = value.SerializeToString(deterministic=True)
+            yield b"%d:" % len(text)
+            yield text
+        yield b";"
 
 
-def _find_values(entries: Sequence[bytes], names: list[str]) -> Iterator[bytes]:
+def _find_values(payload: Mapping[str, Any], names: list[str]) -> Iterator[Any]:
     """The values of a field, `names` leading into nested objects; of each entry of a list."""
-    name = names[0].removesuffix("[]").encode()
-    for entry in entries:
-        key, begin = _split_entry(entry)
-        if key == name:
-            yield from _descend(entry[begin:], names[1:])
+    if (name := names[0].removesuffix("[]")) in payload:
+        yield from _descend(payload[name], names[1:])
 
 
-def _descend(raw: bytes, names: list[str]) -> Iterator[bytes]:
+def _descend(value: Any, names: list[str]) -> Iterator[Any]:
     if not names:
-        yield _sort_value(raw)
-    elif raw[:1] == _STRUCT:
-        yield from _find_values(_split_repeated(raw)[1], names)
-    elif raw[:1] == _LIST:
-        for item in _split_repeated(raw)[1]:
-            yield from _descend(item[read_varint(item, 0)[1] :], names)
+        yield value
+    elif value.HasField("struct_value"):
+        yield from _find_values(value.struct_value.fields, names)
+    elif value.HasField("list_value"):
+        for item in value.list_value.values:
+            yield from _descend(item, names)
 
 
-def _list_vectors(raw: bytes, begin: int, end: int) -> Sequence[bytes]:
+def _list_vectors(raw: bytes) -> Sequence[bytes]:
     """Names and numbers of vectors by name; the unnamed one may be in either form."""
-    if begin < end and raw[begin] == _UNNAMED_BYTE:
-        return b"\xff0:", *_list_numbers(raw, read_varint(raw, begin + 1)[1], end)
-    vectors = _VECTORS.FromString(raw[begin:end])
+    if raw and raw[0] == _UNNAMED_BYTE:
+        return b"\xff0:", *_list_numbers(raw, read_varint(raw, 1)[1])
+    vectors = _VECTORS.FromString(raw)
     parts: list[bytes] = []
     for entry in sorted(vectors.vectors.vectors, key=lambda entry: entry.key):
         name = entry.key.encode()
-        parts += [b"\xff%d:" % len(name), name, *_list_numbers(entry.value, 0, len(entry.value))]
+        parts += [b"\xff%d:" % len(name), name, *_list_numbers(entry.value)]
     return parts
 
 
-def _list_numbers(raw: bytes, begin: int, end: int) -> tuple[bytes, ...]:
+def _list_numbers(raw: bytes, begin: int = 0) -> tuple[bytes, ...]:
     """Kind, shape and numbers of one vector."""
-    numbers = strip_tags(raw, begin, end) if begin < end else b""
+    numbers = strip_tags(raw, begin, len(raw)) if begin < len(raw) else b""
     if numbers is not None:
         return b"d", numbers
-    raw = raw[begin:end]
+    raw = raw[begin:]
     vector = _VECTOR.FromString(raw)
     if vector.HasField("dense"):
         return b"d", vector.dense.data

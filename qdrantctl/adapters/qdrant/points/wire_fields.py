@@ -85,11 +85,11 @@ def split_point(raw: bytes) -> PointParts:
         elif tag == _ID_BYTE:
             point_id = raw[begin:position]
         elif tag > ONE_BYTE or tag & _WIRE_TYPE != _DELIMITED:
-            return split_point(_drop_unknown_fields(raw))
+            return split_point(drop_unknown_fields(raw))
     return PointParts(raw, point_id, entries, vectors_begin, vectors_end)
 
 
-def _drop_unknown_fields(raw: bytes) -> bytes:
+def drop_unknown_fields(raw: bytes) -> bytes:
     """A point without the fields that newer servers may send, which may have no length."""
     point = MESSAGES["RetrievedPoint"].FromString(raw)
     point.DiscardUnknownFields()

@@ -9,7 +9,8 @@ from qdrant_client.grpc import qdrant_pb2
 
 from qdrantctl.adapters.qdrant.points.messages import MESSAGE_FIELDS, MESSAGES
 
-ENTRIES = {
+OTHER_NAMES = {
+    "PointContent": grpc.RetrievedPoint.DESCRIPTOR,
     "PayloadEntry": grpc.RetrievedPoint.DESCRIPTOR.nested_types_by_name["PayloadEntry"],
     "VectorEntry": grpc.NamedVectorsOutput.DESCRIPTOR.nested_types_by_name["VectorsEntry"],
 }
@@ -20,7 +21,9 @@ VARINT = (FieldDescriptor.TYPE_BOOL, FieldDescriptor.TYPE_ENUM, FieldDescriptor.
 
 
 def descriptor(name: str) -> Descriptor:
-    found: Descriptor = ENTRIES.get(name) or getattr(grpc, name, None) or getattr(qdrant_pb2, name)
+    found: Descriptor = (
+        OTHER_NAMES.get(name) or getattr(grpc, name, None) or getattr(qdrant_pb2, name)
+    )
     return getattr(found, "DESCRIPTOR", found)
 
 
