@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
+unexport PYTHONDONTWRITEBYTECODE  # tests start the program hundreds of times
 
 .PHONY: help setup clients demo test test-fast test-server compatibility replacement-proof recording client-fields bench lint fix schemas pages locks pictures clean
 
