@@ -122,7 +122,7 @@ def _diff_map(
         if desired_value is ABSENT and recorded_value is ABSENT and not claimed:
             unmanaged.append(key)
         elif desired_value is ABSENT or live_value is ABSENT:
-            unit = FieldTree(shape.rule, shape.entries.fields, shape.entries.entries)
+            unit = FieldTree(shape.rule, shape.entries.specs, shape.entries.entries)
             yield from _diff_unit(
                 (*path, key), unit, desired_value, live_value, recorded_value, context, claimed
             )

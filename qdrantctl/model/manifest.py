@@ -11,7 +11,7 @@ from qdrantctl.model.field_rule import FieldRule
 from qdrantctl.model.project import EnvironmentName
 from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.resource import IgnoredField, Lifecycle
-from qdrantctl.model.spec import Path, Spec
+from qdrantctl.model.spec import LATER, Path, Spec
 
 API_VERSION = "qdrantctl/v1"
 
@@ -53,7 +53,7 @@ class LifecycleSpec(Spec):
         "place instead) or blue_green (a new collection is filled beside the old one, and the "
         "aliases move to it).",
     )
-    replacement: ReplacementSettings | None = Field(
+    replacement: Annotated[ReplacementSettings, LATER] | None = Field(
         default=None, description="With replace: blue_green, how the new collection is filled."
     )
     exclusive: list[str | list[str | int]] = Field(

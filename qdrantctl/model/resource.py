@@ -9,17 +9,18 @@ from dataclasses import field
 from datetime import date
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
 
 
-class Origin(BaseModel):
+class Origin(LazyModel):
     """A line of a file: `manifests/products.yaml:4`. Paths are relative to the project."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -94,7 +95,7 @@ STORAGE_SINCE = Version(1, 18, 0)
 """The first version that reports the size of a collection."""
 
 
-class CollectionStorage(BaseModel):
+class CollectionStorage(LazyModel):
     """The size of a collection: one replica of each shard, as `GET /collections/{name}/memory`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

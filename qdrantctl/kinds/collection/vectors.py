@@ -26,7 +26,7 @@ from qdrantctl.kinds.collection.common import (
 )
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
-from qdrantctl.model.spec import Spec
+from qdrantctl.model.spec import LATER, Spec
 
 MAX_VECTOR_SIZE = 65536
 Edges = Annotated[int, Field(ge=0, le=65535)]
@@ -96,10 +96,11 @@ class Vector(Spec):
         Literal["Cosine", "Euclid", "Dot", "Manhattan"], FIXED, Field(description="The metric.")
     ]
     hnsw_config: Annotated[
-        Hnsw | None, Field(description="Graph settings of this vector; others as the collection.")
+        Annotated[Hnsw, LATER] | None,
+        Field(description="Graph settings of this vector; others as the collection."),
     ] = None
     quantization_config: Annotated[
-        Quantization | None,
+        Annotated[Quantization, LATER] | None,
         QUANTIZATION_RULE,
         Field(description="Quantization of this vector; absent means as the collection."),
     ] = None
@@ -124,7 +125,7 @@ class Vector(Spec):
         Field(description="How values are stored. Default float32."),
     ] = None
     multivector_config: Annotated[
-        Multivector | None,
+        Annotated[Multivector, LATER] | None,
         FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
@@ -176,7 +177,7 @@ class SparseIndex(Spec):
 class SparseVector(Spec):
     """A sparse vector."""
 
-    index: Annotated[SparseIndex | None, Field(description="Its index.")] = None
+    index: Annotated[Annotated[SparseIndex, LATER] | None, Field(description="Its index.")] = None
     modifier: Annotated[
         Literal["none", "idf"] | None,
         FieldRule(
