@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import ConfigDict, Field
@@ -229,7 +230,7 @@ class Resource:
         """The name of a live collection on the cluster."""
         return self.facts.object or self.address.name
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 over address, spec and lifecycle: its desired state."""
         return json_digest(
@@ -278,7 +279,10 @@ class Inventory(Mapping[Address, Resource]):
 
 def canonical_json(value: Json) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def json_digest(value: Json) -> str:
