@@ -270,6 +270,9 @@ class Inventory(Mapping[Address, Resource]):
     def __getitem__(self, address: Address) -> Resource:
         return self._resources[address]
 
+    def __contains__(self, address: object) -> bool:
+        return address in self._resources
+
     def __iter__(self) -> Iterator[Address]:
         return iter(self._resources)
 
