@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -170,6 +169,8 @@ def _read_sources(
 
 def _render_command(page: SourceText, env: str) -> str:
     """The command that prints a file as rendered, with line numbers."""
+    import shlex
+
     env_option = "" if env == NO_ENVIRONMENT else f" -e {shlex.quote(env)}"
     return f"qdrantctl render --numbers{env_option} -f {shlex.quote(page.file)}"
 
