@@ -49,6 +49,8 @@ def diff_states(
     shape: FieldTree, before: Json, now: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
     """Every difference between two states of a resource."""
+    if json_equal(before, now):
+        return ()
     return tuple(_diff_section((), shape, before, now, before, context, owned=True))
 
 
