@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from operator import not_
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     MISSING,
@@ -18,7 +18,7 @@ from pydantic import (
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
-from qdrantctl.model.lazy_model import LazyModel
+from qdrantctl.model.lazy_model import LATER, LazyModel
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.step import Step
 
@@ -189,10 +189,12 @@ class Change(LazyModel):
         default=ABSENT,
         description="Points of the live collection, where it is destroyed, replaced or re-indexed.",
     )
-    replacement: ReplacementForecast | MISSING = Field(
+    replacement: Annotated[ReplacementForecast, LATER] | MISSING = Field(
         default=ABSENT, description="Of a replacement without downtime (lifecycle.replace)."
     )
-    steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
+    steps: tuple[Annotated[Step, LATER], ...] = Field(
+        default=(), description="The requests that carry it out."
+    )
     record: Mapping[str, Json] | MISSING = Field(
         default=ABSENT, description="The ledger entry after the change."
     )

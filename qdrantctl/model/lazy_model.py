@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import sys
 from abc import ABCMeta
+from functools import partial
 from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -98,3 +100,28 @@ class LazyModel(BaseModel, metaclass=_LazyMeta):
     """A model whose fields are collected, and whose schema is built, when it is first used."""
 
     model_config = ConfigDict(defer_build=True)
+
+
+class _Later:
+    """Marks a model inside another one that is completed when a value has it."""
+
+    def __get_pydantic_core_schema__(self, source: Any, _: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(partial(_validate_inner, source))
+
+    def __get_pydantic_json_schema__(
+        self, core: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        while "schema" in core:  # of a validator before it
+            core = core["schema"]
+        validate = core["function"]["function"]
+        (model,) = validate.args
+        model.model_rebuild()
+        inner = model.__pydantic_core_schema__
+        return handler(core_schema.no_info_before_validator_function(validate, inner))
+
+
+def _validate_inner(model: type[LazyModel], value: Any) -> LazyModel:
+    return model.model_validate(value)
+
+
+LATER = _Later()

@@ -8,10 +8,11 @@ from pydantic import Field
 
 from qdrantctl.model.consent import Day
 from qdrantctl.model.field_rule import FieldRule
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.project import EnvironmentName
 from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.resource import IgnoredField, Lifecycle
-from qdrantctl.model.spec import LATER, Path, Spec
+from qdrantctl.model.spec import Path, Spec
 
 API_VERSION = "qdrantctl/v1"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from operator import not_
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.lazy_model import LazyModel
+from qdrantctl.model.lazy_model import LATER, LazyModel
 from qdrantctl.model.resource import json_digest
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
@@ -137,12 +137,14 @@ class Plan(LazyModel):
     options: RecordedOptions | MISSING = Field(
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
-    prepare: tuple[Step, ...] = Field(
+    prepare: tuple[Annotated[Step, LATER], ...] = Field(
         default=(),
         description="Steps before the first change: the ledger's first creation, its replicas.",
     )
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
-    violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
+    violations: tuple[Annotated[Violation, LATER], ...] = Field(
+        default=(), description="Rules that are broken."
+    )
     unmanaged: tuple[str, ...] = Field(
         default=(), description="Live resources without a ledger entry and without a manifest."
     )

@@ -18,7 +18,8 @@ from qdrantctl.model.key_source import (
     SnapshotSigning,
     refuse_literal_key,
 )
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 from qdrantctl.model.stated_version import check_full_version, check_version
 from qdrantctl.model.url import UrlError, normalize_url
 from qdrantctl.model.violation import Severity

@@ -5,12 +5,11 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, ConfigDict, GetJsonSchemaHandler, RootModel, model_validator
+from pydantic import AliasChoices, ConfigDict, RootModel, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
 
 from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
 from qdrantctl.model.frozen import frozen
@@ -37,29 +36,6 @@ class Spec(LazyModel):
             for spelling in field_spellings(name, info)
         }
         return {k: v for k, v in value.items() if v is not None or k not in spellings}
-
-
-class _Later:
-    """Marks a section whose type is put together when a manifest states the section."""
-
-    def __get_pydantic_core_schema__(self, source: Any, _: Any) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(partial(_validate_section, source))
-
-    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> Json:
-        while "schema" in core:  # of a validator before it
-            core = core["schema"]
-        validate = core["function"]["function"]
-        (spec,) = validate.args
-        spec.model_rebuild()
-        inner = spec.__pydantic_core_schema__
-        return handler(core_schema.no_info_before_validator_function(validate, inner))
-
-
-def _validate_section(spec: type[Spec], value: Any) -> Spec:
-    return spec.model_validate(value)
-
-
-LATER = _Later()
 
 
 def field_spellings(name: str, info: FieldInfo) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ from qdrantctl.model.field_rule import (
     FieldRule,
     Json,
 )
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 
 QUANTIZE = FieldRule(
     add=Effect.REBUILD,

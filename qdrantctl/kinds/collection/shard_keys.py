@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import U64, PositiveU32
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 
 _KEY_FIXED = "fixed when the shard key is created; give the new layout to a new shard key"
 _SHARDS = FieldRule(add=Effect.REFUSED, change=Effect.REFUSED, because=_KEY_FIXED)

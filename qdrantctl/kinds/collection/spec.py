@@ -40,7 +40,8 @@ from qdrantctl.kinds.collection.vectors import (
     vector_names_validator,
 )
 from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 
 
 class Optimizers(Spec):

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from qdrantctl.kinds.collection.common import U64, Count
 from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1
 """The value of a dropped cap; verified to lift it."""

@@ -18,7 +18,8 @@ from qdrantctl.kinds.collection.index_parameters import (
     rebuilding_rule,
 )
 from qdrantctl.model.field_rule import Availability, Json
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 
 STEMMED = {
     "ar": "arabic", "da": "danish", "nl": "dutch", "en": "english", "fi": "finnish",

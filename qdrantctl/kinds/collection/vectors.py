@@ -26,7 +26,8 @@ from qdrantctl.kinds.collection.common import (
 )
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER
+from qdrantctl.model.spec import Spec
 
 MAX_VECTOR_SIZE = 65536
 Edges = Annotated[int, Field(ge=0, le=65535)]

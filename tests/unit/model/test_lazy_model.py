@@ -8,8 +8,8 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from qdrantctl.model.lazy_model import LazyModel
-from qdrantctl.model.spec import LATER, Spec
+from qdrantctl.model.lazy_model import LATER, LazyModel
+from qdrantctl.model.spec import Spec
 
 
 class Point(LazyModel):
