@@ -60,7 +60,7 @@ class LifecycleSpec(Spec):
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps from which unmanaged keys are removed."
     )
-    ignore: Annotated[list[IgnoreEntry], FieldRule(key="path")] = Field(
+    ignore: Annotated[list[Annotated[IgnoreEntry, LATER]], FieldRule(key="path")] = Field(
         default_factory=list, description="Fields that plans ignore."
     )
 
