@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, ConfigDict, RootModel, model_validator
+from pydantic import AliasChoices, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
 from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
@@ -288,8 +288,6 @@ def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
                 alternatives += members
                 rule = rule or inner
         return alternatives, rule
-    if isinstance(annotation, type) and issubclass(annotation, RootModel):
-        return _unwrap_annotation(annotation.model_fields["root"].annotation)
     return [annotation], None
 
 
