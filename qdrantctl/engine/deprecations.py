@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from qdrantctl.model.field_rule import Deprecation, Json
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.server import Version
+from qdrantctl.model.server import UNKNOWN, Version
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 from qdrantctl.model.violation import Finding, Severity
 
@@ -26,7 +26,9 @@ def find_deprecated(
 
 
 def find_deprecations(resource: Resource, kind: Kind, version: Version) -> Iterator[Finding]:
-    """QC245: the deprecated fields of a desired resource."""
+    """QC245: the deprecated fields of a desired resource; none if the version is unknown."""
+    if version == UNKNOWN:
+        return
     for path, deprecated in find_deprecated(field_tree_of(kind.spec), resource.spec, version):
         name = ".".join(str(word) for word in path if word != "")
         message = f"{name} is deprecated since Qdrant {deprecated.since}"

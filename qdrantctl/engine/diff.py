@@ -49,6 +49,8 @@ def diff_states(
     shape: FieldTree, before: Json, now: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
     """Every difference between two states of a resource."""
+    if json_equal(before, now):
+        return ()
     return tuple(_diff_section((), shape, before, now, before, context, owned=True))
 
 
@@ -122,7 +124,7 @@ def _diff_map(
         if desired_value is ABSENT and recorded_value is ABSENT and not claimed:
             unmanaged.append(key)
         elif desired_value is ABSENT or live_value is ABSENT:
-            unit = FieldTree(shape.rule, shape.entries.fields, shape.entries.entries)
+            unit = FieldTree(shape.rule, shape.entries.specs, shape.entries.entries)
             yield from _diff_unit(
                 (*path, key), unit, desired_value, live_value, recorded_value, context, claimed
             )
@@ -275,26 +277,27 @@ def _stated_fields(
 ) -> Iterator[FieldChange]:
     if desired is ABSENT:
         return
-    inner = shape.fields or None
     if shape.entries is not None:
         for key, value in shape.as_mapping(desired).items():
             entry = shape.entries
             leaf = FieldTree(shape.rule) if entry.is_leaf else entry
             yield from _stated_fields((*path, key), leaf, value, context)
-    elif inner and (desired or not path):
-        for name, field in inner.items():
-            yield from _stated_fields((*path, name), field, desired.get(name, ABSENT), context)
+    elif not shape.is_leaf and (desired or not path):
+        for name, field in shape.fields.items():
+            if name in desired:
+                yield from _stated_fields((*path, name), field, desired[name], context)
     else:
         reason = shape.rule.unsupported_reason(desired, context.server)
         origin = context.place(path)
-        change = FieldChange(
+        optional = {"origin": origin} if origin else {}
+        yield FieldChange(
             path=path,
             desired=desired,
             effect=Effect.REFUSED if reason else Effect.UPDATE,
             cause=Cause.NEW,
             because=reason,
+            **optional,
         )
-        yield change.model_copy(update={"origin": origin}) if origin else change
 
 
 def _unsupported_inside(shape: FieldTree, desired: Json, server: Server) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from functools import cached_property
 
 from qdrantctl.engine.diff import diff_states
 from qdrantctl.engine.hidden import describe_hidden, find_hidden, show_way_out
@@ -29,6 +31,7 @@ from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Kind
 from qdrantctl.model.paths import get_at
 from qdrantctl.model.resource import Record, Resource, is_recreated, json_digest
+from qdrantctl.model.server import Server
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
 
 
@@ -41,7 +44,15 @@ class DriftInput:
     live: Resource
     desired: Resource | None
     kind: Kind
-    comparison: Comparison
+    server: Server
+    today: date
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """What differs between the last apply and the cluster."""
+        return compare_since_apply(
+            self.recorded, self.live, self.desired, self.kind, self.server, self.today
+        )
 
     @property
     def field_tree(self) -> FieldTree:
@@ -240,10 +251,9 @@ def _make_drift_input(
 ) -> DriftInput:
     assert applied.record is not None
     desired = plan_input.desired.get(applied.address)
-    comparison = compare_since_apply(
-        applied, live, desired, kind, plan_input.server, plan_input.today
+    return DriftInput(
+        applied, applied.record, live, desired, kind, plan_input.server, plan_input.today
     )
-    return DriftInput(applied, applied.record, live, desired, kind, comparison)
 
 
 def _drifted_fields(drift_input: DriftInput) -> Iterator[DriftedField]:
@@ -285,6 +295,8 @@ def _unmanaged_fields(
     drift_input: DriftInput, observed: Mapping[str, Json]
 ) -> Iterator[DriftedField]:
     """Fields that were not applied and differ from their values after the last apply."""
+    if json_equal(observed, drift_input.live.spec):
+        return
     for change in diff_states(
         drift_input.field_tree, observed, drift_input.live.spec, drift_input.comparison.context
     ):

@@ -16,9 +16,11 @@ from qdrantctl.model.resource import Inventory
 def find_hidden(address: Address, live: Inventory, kinds: Mapping[str, Kind]) -> Address | None:
     """The hidden collection of this name, for the collection and for the alias; or None."""
     for kind in kinds.values():
-        named = live.get(Address(kind.name, address.name))
-        if named and named.facts.hidden_by and kind.namespace == kinds[address.kind].namespace:
-            return named.address
+        same = Address(kind.name, address.name)
+        if same not in live or not live[same].facts.hidden_by:
+            continue
+        if kind.namespace == kinds[address.kind].namespace:
+            return same
     return None
 
 

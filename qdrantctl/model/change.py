@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from operator import not_
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     MISSING,
-    BaseModel,
     ConfigDict,
     Field,
     field_serializer,
@@ -19,6 +18,7 @@ from pydantic import (
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT, Effect, Json
+from qdrantctl.model.lazy_model import LATER, LazyModel
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.step import Step
 
@@ -70,7 +70,7 @@ class Cause(StrEnum):
     """Never applied before."""
 
 
-class FieldChange(BaseModel):
+class FieldChange(LazyModel):
     """One difference between desired and live state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -119,7 +119,7 @@ def worst_effect(fields: Iterable[FieldChange]) -> Effect:
     return max((field.effect for field in fields), default=Effect.SAME)
 
 
-class SchemaVersion(BaseModel):
+class SchemaVersion(LazyModel):
     """How often the desired state of a resource has changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -128,7 +128,7 @@ class SchemaVersion(BaseModel):
     desired: int | MISSING = Field(default=ABSENT, description="Once this plan is applied.")
 
 
-class ReplacementForecast(BaseModel):
+class ReplacementForecast(LazyModel):
     """What a replacement without downtime takes, moves, promises and does not promise."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -159,7 +159,7 @@ RETIRES = "the old collection of its replacement is deleted, with its points"
 """Why a change removes the old collection of a replacement."""
 
 
-class Change(BaseModel):
+class Change(LazyModel):
     """What a plan does to one resource."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -189,10 +189,12 @@ class Change(BaseModel):
         default=ABSENT,
         description="Points of the live collection, where it is destroyed, replaced or re-indexed.",
     )
-    replacement: ReplacementForecast | MISSING = Field(
+    replacement: Annotated[ReplacementForecast, LATER] | MISSING = Field(
         default=ABSENT, description="Of a replacement without downtime (lifecycle.replace)."
     )
-    steps: tuple[Step, ...] = Field(default=(), description="The requests that carry it out.")
+    steps: tuple[Annotated[Step, LATER], ...] = Field(
+        default=(), description="The requests that carry it out."
+    )
     record: Mapping[str, Json] | MISSING = Field(
         default=ABSENT, description="The ledger entry after the change."
     )

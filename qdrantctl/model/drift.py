@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.plan import PlannedServer
 from qdrantctl.model.resource import Origin
 
@@ -37,7 +38,7 @@ class DriftKind(StrEnum):
     """An apply of it was interrupted."""
 
 
-class DriftedField(BaseModel):
+class DriftedField(LazyModel):
     """One field that differs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -55,7 +56,7 @@ class DriftedField(BaseModel):
     known: bool = Field(default=False, description="Whether the baseline contains it.")
 
 
-class LastApply(BaseModel):
+class LastApply(LazyModel):
     """The last apply of a resource."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -65,7 +66,7 @@ class LastApply(BaseModel):
     commit: str = Field(default="", description="The commit that was checked out.")
 
 
-class DriftedResource(BaseModel):
+class DriftedResource(LazyModel):
     """One resource that differs, or fields of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -89,7 +90,7 @@ class DriftedResource(BaseModel):
     known: bool = Field(default=False, description="Whether the baseline contains all of it.")
 
 
-class DriftCounts(BaseModel):
+class DriftCounts(LazyModel):
     """The number of resources in each block."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -101,7 +102,7 @@ class DriftCounts(BaseModel):
     known: int = Field(description="Changed or not managed, and in the baseline.")
 
 
-class Drift(BaseModel):
+class Drift(LazyModel):
     """Changes on the cluster since the last apply, and changes that are not applied yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -162,7 +163,7 @@ class Drift(BaseModel):
         return plain | {"summary": self.counts.model_dump(mode="json"), "drift": self.has_drift}
 
 
-class KnownDrift(BaseModel):
+class KnownDrift(LazyModel):
     """One difference in the baseline: its place, and a digest of the cluster's value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -172,7 +173,7 @@ class KnownDrift(BaseModel):
     digest: str = Field(description="sha256 of the cluster's value, never the value itself.")
 
 
-class Baseline(BaseModel):
+class Baseline(LazyModel):
     """Known drift: only differences that are not in it count as drift."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

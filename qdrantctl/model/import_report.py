@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
 
-class ImportedFile(BaseModel):
+class ImportedFile(LazyModel):
     """A file that was written."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -19,7 +20,7 @@ class ImportedFile(BaseModel):
     addresses: tuple[str, ...] = Field(description="The resources that were written to it.")
 
 
-class SkippedField(BaseModel):
+class SkippedField(LazyModel):
     """A field or resource on the cluster that no file contains."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -29,7 +30,7 @@ class SkippedField(BaseModel):
     because: str = Field(description="Why it was skipped.")
 
 
-class ReceivedField(BaseModel):
+class ReceivedField(LazyModel):
     """A field whose live value `--update` writes into a manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -42,7 +43,7 @@ class ReceivedField(BaseModel):
     because: str = Field(default="", description="Why it was not written; empty if it was.")
 
 
-class ImportReport(BaseModel):
+class ImportReport(LazyModel):
     """The report of one import."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

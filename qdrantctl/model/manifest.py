@@ -8,6 +8,7 @@ from pydantic import Field
 
 from qdrantctl.model.consent import Day
 from qdrantctl.model.field_rule import FieldRule
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.project import EnvironmentName
 from qdrantctl.model.replacement import ReplacementSettings
 from qdrantctl.model.resource import IgnoredField, Lifecycle
@@ -53,13 +54,13 @@ class LifecycleSpec(Spec):
         "place instead) or blue_green (a new collection is filled beside the old one, and the "
         "aliases move to it).",
     )
-    replacement: ReplacementSettings | None = Field(
+    replacement: Annotated[ReplacementSettings, LATER] | None = Field(
         default=None, description="With replace: blue_green, how the new collection is filled."
     )
     exclusive: list[str | list[str | int]] = Field(
         default_factory=list, description="Maps from which unmanaged keys are removed."
     )
-    ignore: Annotated[list[IgnoreEntry], FieldRule(key="path")] = Field(
+    ignore: Annotated[list[Annotated[IgnoreEntry, LATER]], FieldRule(key="path")] = Field(
         default_factory=list, description="Fields that plans ignore."
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.violation import Severity, Violation
 
 
-class MigratedFile(BaseModel):
+class MigratedFile(LazyModel):
     """A file with fields in a new spelling."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -17,7 +18,7 @@ class MigratedFile(BaseModel):
     diff: str = Field(description="The change as a unified diff.")
 
 
-class MigrationReport(BaseModel):
+class MigrationReport(LazyModel):
     """What a migration changed in the manifests, or would change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

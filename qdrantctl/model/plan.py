@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from operator import not_
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.lazy_model import LATER, LazyModel
 from qdrantctl.model.resource import json_digest
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
@@ -21,7 +22,7 @@ _NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}
 """Left out so that a plan of format 1.0 keeps its digest."""
 
 
-class PlannedServer(BaseModel):
+class PlannedServer(LazyModel):
     """The server that a plan was computed for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -40,7 +41,7 @@ class PlannedServer(BaseModel):
         return planned.model_copy(update={"cluster_id": cluster_id}) if cluster_id else planned
 
 
-class OfflineSource(BaseModel):
+class OfflineSource(LazyModel):
     """The committed state that an offline plan was computed from, without a server."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -49,7 +50,7 @@ class OfflineSource(BaseModel):
     commit: str = Field(description="Its full sha; empty if git cannot resolve it.")
 
 
-class RecordedOptions(BaseModel):
+class RecordedOptions(LazyModel):
     """The options of a plan, with which it can be computed again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -77,7 +78,7 @@ class RecordedOptions(BaseModel):
     )
 
 
-class PlanSummary(BaseModel):
+class PlanSummary(LazyModel):
     """The number of changes of each action."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -112,7 +113,7 @@ class PlanSummary(BaseModel):
         )
 
 
-class Plan(BaseModel):
+class Plan(LazyModel):
     """Exactly what apply would do. The same states give the same plan, byte for byte."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -136,12 +137,14 @@ class Plan(BaseModel):
     options: RecordedOptions | MISSING = Field(
         default=ABSENT, description="Its options; absent before format 1.1 and in restores."
     )
-    prepare: tuple[Step, ...] = Field(
+    prepare: tuple[Annotated[Step, LATER], ...] = Field(
         default=(),
         description="Steps before the first change: the ledger's first creation, its replicas.",
     )
     changes: tuple[Change, ...] = Field(default=(), description="In the order of their execution.")
-    violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
+    violations: tuple[Annotated[Violation, LATER], ...] = Field(
+        default=(), description="Rules that are broken."
+    )
     unmanaged: tuple[str, ...] = Field(
         default=(), description="Live resources without a ledger entry and without a manifest."
     )

@@ -18,6 +18,7 @@ from qdrantctl.model.key_source import (
     SnapshotSigning,
     refuse_literal_key,
 )
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 from qdrantctl.model.stated_version import check_full_version, check_version
 from qdrantctl.model.url import UrlError, normalize_url
@@ -135,7 +136,7 @@ class EnvironmentSpec(Spec):
         ),
     ] = None
     api_key: Annotated[
-        KeySource | None,
+        Annotated[KeySource, LATER] | None,
         BeforeValidator(refuse_literal_key),
         Field(description="Source of the API key. Leave it out if the server needs none."),
     ] = None
@@ -143,7 +144,9 @@ class EnvironmentSpec(Spec):
         bool | None,
         Field(description="Send the API key over plain http to another machine. Default false."),
     ] = None
-    tls: Annotated[TlsSpec | None, Field(description="Certificates of the connection.")] = None
+    tls: Annotated[
+        Annotated[TlsSpec, LATER] | None, Field(description="Certificates of the connection.")
+    ] = None
     nodes: Annotated[
         list[Annotated[str, AfterValidator(_check_node_url)]] | None,
         Field(
@@ -303,7 +306,7 @@ class SharedSpec(Spec):
         Field(description="Environment that is used where neither -e nor QDRANTCTL_ENV names one."),
     ] = None
     consents: Annotated[
-        list[ConsentEntry],
+        list[Annotated[ConsentEntry, LATER]],
         FieldRule(key="until"),
         Field(default_factory=list, description="What may be deleted or changed, and until when."),
     ]
@@ -316,7 +319,7 @@ class SharedSpec(Spec):
         ),
     ] = None
     removed: Annotated[
-        list[RemovedEntry],
+        list[Annotated[RemovedEntry, LATER]],
         FieldRule(key="address"),
         Field(default_factory=list, description="Resources to forget without destroying them."),
     ]
@@ -328,7 +331,7 @@ class SharedSpec(Spec):
         Field(default_factory=dict, description="Severities of rules: error, warning, note, off."),
     ]
     snapshot_signing: Annotated[
-        SnapshotSigning | None,
+        Annotated[SnapshotSigning, LATER] | None,
         Field(
             description="Keys that sign snapshot sets at their destinations. Where it is stated, "
             "sets without a signature by one of them are refused."

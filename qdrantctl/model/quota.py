@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.server import Version
 
 QUOTAS_SINCE = Version(1, 19, 0)
@@ -21,7 +22,7 @@ RELEASE_MARGIN = "release_margin_percent"
 _DEFAULT_MARGIN = 5
 
 
-class NodeUsage(BaseModel):
+class NodeUsage(LazyModel):
     """How full one node is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

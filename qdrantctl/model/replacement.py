@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.duration import PATTERN, parse_duration
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.spec import Spec
 
 RECORD_KIND = "replacement"
@@ -129,7 +130,7 @@ class ReplacementSettings(Spec):
         return {name: value for name, value in result.items() if value != {}}
 
 
-class CollectionRef(BaseModel):
+class CollectionRef(LazyModel):
     """A collection on the cluster: its name there, and what tells it from a recreated one."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -139,7 +140,7 @@ class CollectionRef(BaseModel):
     created_at: str = ""
 
 
-class ReplacementRecord(BaseModel):
+class ReplacementRecord(LazyModel):
     """The state of a replacement, in the ledger under `replacement/NAME` until it is finished."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)

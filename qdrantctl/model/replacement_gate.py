@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from qdrantctl.model.field_rule import Json
+from qdrantctl.model.lazy_model import LazyModel
 
 
 class CheckName(StrEnum):
@@ -21,7 +22,7 @@ class CheckName(StrEnum):
     COMMAND = "command"
 
 
-class GateCheck(BaseModel):
+class GateCheck(LazyModel):
     """One check of the new collection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -37,7 +38,7 @@ class GateCheck(BaseModel):
         return f"{self.name} {'passed' if self.passed else 'failed'}: {self.text}"
 
 
-class GateResult(BaseModel):
+class GateResult(LazyModel):
     """The result of all checks that were asked for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.replacement import Phase, ReplacementRecord
 
 
-class ReplacementStatus(BaseModel):
+class ReplacementStatus(LazyModel):
     """One replacement: its phase, its progress, and what comes next."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -74,7 +75,7 @@ class ReplacementStatus(BaseModel):
         )
 
 
-class ReplacementStatuses(BaseModel):
+class ReplacementStatuses(LazyModel):
     """The replacements of an owner."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.change import Action
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.plan import Plan
 
 REPORT_FORMAT = "1.1"
@@ -31,7 +32,7 @@ class OutcomeStatus(StrEnum):
     """The command stopped before it."""
 
 
-class StoredSet(BaseModel):
+class StoredSet(LazyModel):
     """A set of snapshots at one destination of a policy."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -45,7 +46,7 @@ class StoredSet(BaseModel):
     size: int = Field(description="Bytes.")
 
 
-class Outcome(BaseModel):
+class Outcome(LazyModel):
     """The outcome of one change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -80,7 +81,7 @@ class Outcome(BaseModel):
         return self.counted_as if isinstance(self.counted_as, Action) else self.action
 
 
-class Report(BaseModel):
+class Report(LazyModel):
     """The outcomes of a plan."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

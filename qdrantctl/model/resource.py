@@ -7,19 +7,21 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
 
 
-class Origin(BaseModel):
+class Origin(LazyModel):
     """A line of a file: `manifests/products.yaml:4`. Paths are relative to the project."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -94,7 +96,7 @@ STORAGE_SINCE = Version(1, 18, 0)
 """The first version that reports the size of a collection."""
 
 
-class CollectionStorage(BaseModel):
+class CollectionStorage(LazyModel):
     """The size of a collection: one replica of each shard, as `GET /collections/{name}/memory`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -228,7 +230,7 @@ class Resource:
         """The name of a live collection on the cluster."""
         return self.facts.object or self.address.name
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 over address, spec and lifecycle: its desired state."""
         return json_digest(
@@ -268,6 +270,9 @@ class Inventory(Mapping[Address, Resource]):
     def __getitem__(self, address: Address) -> Resource:
         return self._resources[address]
 
+    def __contains__(self, address: object) -> bool:
+        return address in self._resources
+
     def __iter__(self) -> Iterator[Address]:
         return iter(self._resources)
 
@@ -277,7 +282,10 @@ class Inventory(Mapping[Address, Resource]):
 
 def canonical_json(value: Json) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def json_digest(value: Json) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.resource import CollectionStorage
 
 
-class AppliedField(BaseModel):
+class AppliedField(LazyModel):
     """One field that an apply changed on the cluster."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -22,7 +23,7 @@ class AppliedField(BaseModel):
     after: Any = Field(default=ABSENT, description="Value that was applied; left out if none.")
 
 
-class HistoryEntry(BaseModel):
+class HistoryEntry(LazyModel):
     """One apply of one resource, as the ledger records it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -50,7 +51,7 @@ class HistoryEntry(BaseModel):
     )
 
 
-class ResourceView(BaseModel):
+class ResourceView(LazyModel):
     """One resource: its last-applied and live state."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache, cached_property
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, RootModel, model_validator
+from pydantic import AliasChoices, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
 
 from qdrantctl.model.field_rule import ABSENT, OPEN, FieldRule, Json
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.server import Version
 
 Path = tuple[str | int, ...]
 """The place of a value in a spec: field names, map keys (strings, or integers for shard keys)."""
 
 
-class Spec(BaseModel):
+class Spec(LazyModel):
     """User-written data. Unknown keys are errors; null is the same as absent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
@@ -50,8 +51,8 @@ class FieldTree:
     """One place in a spec: its rule, and the fields or entries below it."""
 
     rule: FieldRule
-    fields: Mapping[str, FieldTree] = field(default_factory=dict)
-    """Of a section: its fields by name."""
+    specs: tuple[type[Spec], ...] = ()
+    """Of a section: its type, or the types of a union with different `type` values."""
     entries: FieldTree | None = None
     """Of a map, or of a list with identity: the tree of every entry."""
     description: str = ""
@@ -61,10 +62,15 @@ class FieldTree:
     spellings: tuple[str, ...] = ()
     """Of a field: the keys under which it may be set, the usual one first."""
 
+    @cached_property
+    def fields(self) -> Mapping[str, FieldTree]:
+        """Of a section: its fields by name. Sections that nobody states are never opened."""
+        return _collect_fields(self.specs, self.rule)
+
     @property
     def is_leaf(self) -> bool:
         """Whether values here are compared as a unit."""
-        return not self.fields and self.entries is None
+        return not self.specs and self.entries is None
 
     @property
     def is_list(self) -> bool:
@@ -195,8 +201,12 @@ def field_tree_of(spec: type[Spec]) -> FieldTree:
     return _section_tree([spec], FieldRule())
 
 
-def _section_tree(specs: list[type[Spec]], rule: FieldRule) -> FieldTree:
-    """One section for a spec, or for a union of specs with different `type` values."""
+def _section_tree(specs: Iterable[type[Spec]], rule: FieldRule) -> FieldTree:
+    return FieldTree(rule, tuple(specs), None, "", "section")
+
+
+def _collect_fields(specs: Iterable[type[Spec]], rule: FieldRule) -> dict[str, FieldTree]:
+    """The fields of a section with this rule; where specs share one, the first one's."""
     fields: dict[str, FieldTree] = {}
     for spec in specs:
         for name, info in spec.model_fields.items():
@@ -211,7 +221,7 @@ def _section_tree(specs: list[type[Spec]], rule: FieldRule) -> FieldTree:
             if existing is not None and existing.type_name != tree.type_name:
                 existing = replace(existing, type_name=f"{existing.type_name} | {tree.type_name}")
             fields[name] = existing or tree
-    return FieldTree(rule, fields, None, "", "section")
+    return fields
 
 
 def _rule_of(info: FieldInfo) -> FieldRule:
@@ -248,9 +258,9 @@ def _tree_of(annotation: Any, rule: FieldRule, description: str) -> FieldTree:
         if origin is dict or (origin is list and rule.key):
             entry = get_args(member)[-1]
             inside = FieldTree(rule) if rule.value_member else _entry_tree(entry, rule)
-            return FieldTree(rule, {}, inside, description, "map")
+            return FieldTree(rule, (), inside, description, "map")
     return FieldTree(
-        rule, {}, None, description, " or ".join(_type_name(member) for member in members)
+        rule, (), None, description, " or ".join(_type_name(member) for member in members)
     )
 
 
@@ -260,7 +270,7 @@ def _entry_tree(annotation: Any, rule: FieldRule) -> FieldTree:
     specs = [member for member in members if isinstance(member, type) and issubclass(member, Spec)]
     if specs:
         return _section_tree(specs, inner or FieldRule(gate=rule.gate))
-    return FieldTree(rule, {}, None, "", " or ".join(_type_name(member) for member in members))
+    return FieldTree(rule, (), None, "", " or ".join(_type_name(member) for member in members))
 
 
 def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
@@ -278,8 +288,6 @@ def _unwrap_annotation(annotation: Any) -> tuple[list[Any], FieldRule | None]:
                 alternatives += members
                 rule = rule or inner
         return alternatives, rule
-    if isinstance(annotation, type) and issubclass(annotation, RootModel):
-        return _unwrap_annotation(annotation.model_fields["root"].annotation)
     return [annotation], None
 
 

@@ -10,9 +10,10 @@ from operator import not_
 from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field, model_validator
+from pydantic import MISSING, ConfigDict, Field, model_validator
 
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.server import Server, Version
 
 SERVER_WAIT = 20
@@ -23,7 +24,7 @@ _TAKES_TIMEOUT = Version(1, 17, 0)
 """Older servers refuse the parameter `timeout` of writes to indexes and points with 400."""
 
 
-class Call(BaseModel):
+class Call(LazyModel):
     """One REST request."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -41,7 +42,7 @@ class Call(BaseModel):
         return self.method != "GET" and not self.path.endswith(_READING_PATHS)
 
 
-class Snapshot(BaseModel):
+class Snapshot(LazyModel):
     """A snapshot of a collection, kept on every node that holds its shards.
 
     It is read back, and restored on trial under a temporary name.
@@ -62,7 +63,7 @@ class Snapshot(BaseModel):
     )
 
 
-class TakeSet(BaseModel):
+class TakeSet(LazyModel):
     """A snapshot of a collection on every node, copied to destinations of a policy as a set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -75,7 +76,7 @@ class TakeSet(BaseModel):
     to: tuple[str, ...] = Field(description="The destinations for which it is due.")
 
 
-class ResumeSet(BaseModel):
+class ResumeSet(LazyModel):
     """A set that an earlier run left unfinished: copy its files, remove the server copies."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -86,7 +87,7 @@ class ResumeSet(BaseModel):
     destinations: tuple[str, ...] = Field(description="The destinations of the unfinished set.")
 
 
-class RemoveSet(BaseModel):
+class RemoveSet(LazyModel):
     """A set that retention no longer keeps, removed from a destination.
 
     It is kept if the newer sets that replace it could not be created or finished.
@@ -105,7 +106,7 @@ class RemoveSet(BaseModel):
     )
 
 
-class Restore(BaseModel):
+class Restore(LazyModel):
     """A collection recovered from a snapshot, each node's file on that node.
 
     Settings that a server does not take from a snapshot are set again.
@@ -130,7 +131,7 @@ class Restore(BaseModel):
         return self.object if isinstance(self.object, str) else self.name
 
 
-class _ReplacementPhase(BaseModel):
+class _ReplacementPhase(LazyModel):
     """A phase of a replacement without downtime; it continues where an earlier run ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -175,7 +176,7 @@ class Keep(_ReplacementPhase):
     duration: str = Field(description="How long, as in 7d or 12h.")
 
 
-class Step(BaseModel):
+class Step(LazyModel):
     """A step of a plan. Exactly one of its fields is set."""
 
     model_config = ConfigDict(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Severity
@@ -57,7 +58,7 @@ class VersionChange:
     only_in_cluster: bool = False
 
 
-class UpgradeSubject(BaseModel):
+class UpgradeSubject(LazyModel):
     """A resource or a snapshot that a finding concerns."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -68,7 +69,7 @@ class UpgradeSubject(BaseModel):
     column: int | MISSING = Field(default=ABSENT, description="Column in that line, from 1.")
 
 
-class UpgradeFinding(BaseModel):
+class UpgradeFinding(LazyModel):
     """One thing to know or to do about an upgrade."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -86,7 +87,7 @@ class UpgradeFinding(BaseModel):
     hint: str = Field(default="", description="What to do.")
 
 
-class UpgradeReport(BaseModel):
+class UpgradeReport(LazyModel):
     """What to know and to do before a server is upgraded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.field_rule import ABSENT
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.spec import Path
 
@@ -33,7 +34,7 @@ class Finding:
     severity: Severity = Severity.ERROR
 
 
-class Violation(BaseModel):
+class Violation(LazyModel):
     """One broken rule, with its place and a hint."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

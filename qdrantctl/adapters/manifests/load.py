@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -94,6 +93,14 @@ class DeclaredResource(NamedTuple):
     shape: FieldTree
 
 
+class ReadSpec(NamedTuple):
+    """A valid spec of a manifest."""
+
+    canonical: Mapping[str, Json]
+    client_side: Mapping[str, Json]
+    """Values for qdrantctl only."""
+
+
 def load_manifests(
     sources: Sources, kinds: Iterable[Kind | Overlay], stdin: Stdin
 ) -> LoadedManifests:
@@ -162,6 +169,8 @@ def _read_sources(
 
 def _render_command(page: SourceText, env: str) -> str:
     """The command that prints a file as rendered, with line numbers."""
+    import shlex
+
     env_option = "" if env == NO_ENVIRONMENT else f" -e {shlex.quote(env)}"
     return f"qdrantctl render --numbers{env_option} -f {shlex.quote(page.file)}"
 
@@ -179,6 +188,8 @@ class _ManifestReader:
     """Every environment of the project; empty if unknown."""
     resources: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, DeclaredResource] = field(default_factory=dict)
+    specs: dict[str, ReadSpec] = field(default_factory=dict)
+    """The valid specs by kind and text."""
     problems: list[Violation] = field(default_factory=list)
     reported_positions: set[tuple[str, int, int]] = field(default_factory=set)
     """Positions of YAML errors in the current page: no further error is reported for them."""
@@ -263,7 +274,7 @@ class _ManifestReader:
         stated = source.value.get("spec")
         spec = None
         if isinstance(stated, dict):
-            spec, inner = validate_document(kind.spec, stated)
+            spec, inner = self._read_spec(kind, stated)
             faults += [replace(fault, path=("spec", *fault.path)) for fault in inner]
         self._add_errors(source, *_explain_versions(faults, source.value))
         name = envelope.metadata.name if envelope else _name_of(source.value)
@@ -294,13 +305,25 @@ class _ManifestReader:
         self.declared[address] = DeclaredResource(source, shape)
         self.resources[address] = Resource(
             address=address,
-            spec=kind.canonical(spec),
+            spec=spec.canonical,
             origin=Origin(file=source.page.file, line=(source.position_in_file(()) or (1, 1))[0]),
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
-            declared=client_side_fields(spec),
+            declared=spec.client_side,
             locate=lambda path: source.position_in_file(path_as_written(source, shape, path)),
         )
+
+    def _read_spec(
+        self, kind: Kind | Overlay, stated: Mapping[str, Json]
+    ) -> tuple[ReadSpec | None, list[FieldError]]:
+        """A spec, or its errors. Many collections state the same, which is read once."""
+        text = f"{kind.name} {stated!r}"
+        if text not in self.specs:
+            spec, faults = validate_document(kind.spec, stated)
+            if spec is None:
+                return None, faults
+            self.specs[text] = ReadSpec(kind.canonical(spec), client_side_fields(spec))
+        return self.specs[text], []
 
     def _check_name(self, source: ManifestSource, kind: Kind | Overlay, name: str) -> bool:
         """Whether the name may be sent to a server; unusual characters get a warning."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -245,6 +244,8 @@ def _describe_choices(actual: str, choices: list[str]) -> str:
 
 def _find_closest(word: str, candidates: Iterable[str]) -> str:
     """The candidate closest to `word`; empty when none is close."""
+    from difflib import get_close_matches
+
     folded = {name.casefold().replace("-", "_"): name for name in candidates}
     word = word.casefold().replace("-", "_")
     extended = [name for name in folded if name.startswith(f"{word}_")]

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 
 from qdrantctl.adapters.project.connection import (
@@ -302,6 +301,8 @@ def choose_environment(chain: ProjectFiles, stated: str | None, *, need_server: 
     if stated is not None:
         if stated in names:
             return stated
+        from difflib import get_close_matches
+
         close = get_close_matches(stated, names, 1)
         raise UsageError(
             f"there is no environment {stated!r}",

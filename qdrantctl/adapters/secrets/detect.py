@@ -46,6 +46,7 @@ class DetectedSecret(NamedTuple):
     """Such as `this is the API key in use`."""
 
 
+@lru_cache(maxsize=1024)
 def find_secret(text: str, api_key: str | None, *, settings: bool = True) -> str:
     """A description of the secret in a text; empty if there is none.
 

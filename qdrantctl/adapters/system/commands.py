@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import selectors
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from qdrantctl.model.errors import SettingsError
 from qdrantctl.model.frozen import frozen
+
+if TYPE_CHECKING:
+    import subprocess
 
 COMMAND_SECONDS = 60.0
 """How long a command may take; some wait for a hardware key to be touched."""
@@ -49,6 +50,8 @@ def run_command(
     (64 KiB). Raises SettingsError if it is forbidden, cannot be started or does not exit in time; a
     failure is an exit code.
     """
+    import subprocess
+
     refuse_if_forbidden(environ, name, why=why, instead=instead)
     allowed = COMMAND_SECONDS if seconds is None else seconds
     try:
@@ -100,6 +103,9 @@ def cannot_start(error: OSError | ValueError, name: str, *, why: str = "") -> Se
 
 def _read_outputs(process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
     """Its stdout and stderr, read until it exits. Raises TimeoutError."""
+    import selectors
+    import subprocess
+
     deadline = time.monotonic() + seconds
     outputs: dict[IO[bytes], bytes] = {}
     with selectors.DefaultSelector() as selector:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 GIT_SECONDS = 10.0
 """How long one git command may take."""
@@ -32,6 +30,8 @@ def run_git(
     root: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdin: bytes = b""
 ) -> tuple[int, bytes] | None:
     """Exit code and output of git in `root`; None if it cannot be run."""
+    import subprocess
+
     variables = os.environ if environ is None else environ
     clean = {name: value for name, value in variables.items() if name not in _REPOSITORY_VARIABLES}
     with suppress(OSError, ValueError, subprocess.SubprocessError):
@@ -188,6 +188,8 @@ def find_default_branch(root: Path) -> str:
 
 def merge_texts(base: str, ours: str, theirs: str) -> str | None:
     """Both changes of `base` in one text; None if they conflict, or git cannot be run."""
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="qdrantctl-") as folder:
         names = ("ours", "base", "theirs")
         for name, text in zip(names, (ours, base, theirs), strict=True):

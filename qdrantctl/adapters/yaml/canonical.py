@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from qdrantctl.model.field_rule import Json
 
 _PLAIN_STRING = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*(?::[A-Za-z0-9_./-]+)*")
 _RESERVED_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 """Words that some YAML reader does not parse as strings, in lower or upper case."""
-_UNPRINTABLE = re.compile("[^\x20-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
-                          "\U00010000-\U0010ffff]")  # fmt: skip
 
 
 def render_canonical(value: Mapping[str, Json]) -> str:
@@ -49,7 +48,18 @@ def _render_string(value: str) -> str:
     """Plain if every YAML reader parses it as a string, else in double quotes."""
     if _PLAIN_STRING.fullmatch(value) and value.lower() not in _RESERVED_WORDS:
         return value
-    return _UNPRINTABLE.sub(_escape_character, json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isascii() and text.isprintable():
+        return text
+    return _unprintable().sub(_escape_character, text)
+
+
+@cache
+def _unprintable() -> re.Pattern[str]:
+    """The characters that some YAML reader refuses, compiled when a text may have one."""
+    return re.compile(
+        "[^\x20-\x7e\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    )
 
 
 def _escape_character(match: re.Match[str]) -> str:

@@ -48,23 +48,23 @@ _STR_TAGS = ("!", "tag:yaml.org,2002:str")
 class NodePosition(NamedTuple):
     """The position of an entry of a mapping or a list, and the positions below it.
 
-    Holds the parser's marks unconverted: most of them are never used.
+    A position is one number, since 10,000 manifests have half a million of them.
     """
 
-    start: Any
-    inner: Any
+    start: int
+    inner: int
     """The same as `start` in a list."""
     below: NodePositions | None
 
     @property
     def key_position(self) -> Position:
         """Where the entry begins."""
-        return _position_of(self.start)
+        return _unpack_position(self.start)
 
     @property
     def value_position(self) -> Position:
         """Where its value begins."""
-        return _position_of(self.inner)
+        return _unpack_position(self.inner)
 
 
 NodePositions = dict[str | int, NodePosition]
@@ -224,7 +224,8 @@ class _DocumentReader:
             if key in result:
                 self._report_duplicate_key(event, key, marks[key].key_position)
             value, below = self._read_value(inner, depth)
-            marks[key] = NodePosition(event.start_mark, inner.start_mark, below)
+            where = _pack_position(event.start_mark)
+            marks[key] = NodePosition(where, _pack_position(inner.start_mark), below)
             result[key] = value
         for value, event in merges:
             self._merge_keys(result, value, event, marks)
@@ -234,7 +235,8 @@ class _DocumentReader:
         result: list[Json] = []
         while type(event := self.next_event()) is not SequenceEndEvent:
             value, below = self._read_value(event, depth)
-            marks[len(result)] = NodePosition(event.start_mark, event.start_mark, below)
+            start = _pack_position(event.start_mark)
+            marks[len(result)] = NodePosition(start, start, below)
             result.append(value)
         return result
 
@@ -307,7 +309,7 @@ class _DocumentReader:
         self, target: dict[str, Json], value: Json, event: Any, marks: NodePositions
     ) -> None:
         """`<<: *defaults` adds the keys of one or more mappings that `target` does not define."""
-        start = event.start_mark
+        start = _pack_position(event.start_mark)
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 self._add_problem(
@@ -338,7 +340,9 @@ class _DocumentReader:
 
     def _add_problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
         self.problems.append(
-            self.page.make_violation(rule, message, hint, _position_of(event.start_mark))
+            self.page.make_violation(
+                rule, message, hint, _unpack_position(_pack_position(event.start_mark))
+            )
         )
         if len(self.problems) >= MAX_PROBLEMS:
             raise _StopReading
@@ -348,8 +352,17 @@ class _DocumentReader:
         raise _StopReading
 
 
-def _position_of(mark: Any) -> Position:
-    return mark.line + 1, mark.column + 1
+_LINE = 24  # bits of a column
+
+
+def _pack_position(mark: Any) -> int:
+    packed: int = mark.line << _LINE | mark.column
+    return packed
+
+
+def _unpack_position(packed: int) -> Position:
+    line, column = divmod(packed, 1 << _LINE)
+    return line + 1, column + 1
 
 
 def parse_events(text: str) -> Callable[[], Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
@@ -69,7 +70,7 @@ class PlanInput:
     retirable: frozenset[Address] = frozenset()
     """Those whose old collection has been kept long enough."""
 
-    @property
+    @cached_property
     def recorded(self) -> Inventory:
         """The records of this owner, under its present name or a previous one."""
         owners = {self.owner, *self.previous_owners}

@@ -26,7 +26,11 @@ def new_record(
     untouched = ignored_paths(desired, plan_input.today) | draft.unapplied
     spec = spec_to_record(desired, applied, untouched)
     lifecycle = desired.lifecycle.document()
-    digest = json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    digest = (
+        desired.digest
+        if spec is desired.spec
+        else json_digest({"address": str(draft.address), "spec": spec, "lifecycle": lifecycle})
+    )
     version = plan_input.versions.get(draft.address, 1)
     if applied and applied.record and draft.address not in plan_input.versions:
         version = applied.record.schema_version + (digest != applied.record.digest)

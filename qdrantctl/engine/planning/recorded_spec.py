@@ -24,8 +24,9 @@ def spec_to_record(
     desired: Resource, applied: Resource | None, ignored: frozenset[Path]
 ) -> Mapping[str, Json]:
     """The spec for the record: desired values, ignored fields as they were recorded."""
+    if applied is None or not ignored:
+        return desired.spec
     stored = dict(desired.spec)
-    if applied is not None:
-        for path in ignored:
-            stored = put_at(stored, path, get_at(applied.spec, path))
+    for path in ignored:
+        stored = put_at(stored, path, get_at(applied.spec, path))
     return stored

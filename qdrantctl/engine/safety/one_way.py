@@ -26,11 +26,13 @@ def check_way_back(inputs: SafetyInput) -> Iterator[Problem]:
         if not kind.holds_data:
             continue
         shape = field_tree_of(kind.spec)
-        live = inputs.context.live.get(change.parsed_address)
-        in_use = shape.first_versions(live.spec).values() if live else ()
         new = _versions_of_changes(change, shape)
         newest = max(new.values(), default=_OLDEST_WAY_BACK)
-        if newest <= max((*in_use, _OLDEST_WAY_BACK)):
+        if newest <= _OLDEST_WAY_BACK:
+            continue
+        live = inputs.context.live.get(change.parsed_address)
+        in_use = shape.first_versions(live.spec).values() if live else ()
+        if newest <= max(in_use, default=_OLDEST_WAY_BACK):
             continue
         names = ", ".join(format_field(path) for path, first in new.items() if first == newest)
         yield Problem(

@@ -24,6 +24,7 @@ from qdrantctl.model.drift import Drift, DriftCounts
 from qdrantctl.model.errors import SettingsError, UsageError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind, Overlay
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.manifest import Envelope
 from qdrantctl.model.plan import Plan, PlanSummary
 from qdrantctl.model.project import Project
@@ -103,14 +104,14 @@ def _allow_null(schema: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [inner, null], **annotations}
 
 
-class _DriftEnding(BaseModel):
+class _DriftEnding(LazyModel):
     """The fields that `Drift.document()` adds to those of a drift report."""
 
     summary: DriftCounts = Field(description="Number of resources in each block.")
     drift: bool = Field(description="Whether there is drift; exit code 2 means the same.")
 
 
-class _AuditEnding(BaseModel):
+class _AuditEnding(LazyModel):
     """The fields that `AuditReport.document()` adds to those of an audit."""
 
     rules: dict[str, RenderedRule] = Field(description="Every rule by its id.")
@@ -120,7 +121,7 @@ class _AuditEnding(BaseModel):
     )
 
 
-class _PlanEnding(BaseModel):
+class _PlanEnding(LazyModel):
     """The fields that `Plan.document()` adds to those of a plan."""
 
     summary: PlanSummary = Field(description="Number of changes of each action.")

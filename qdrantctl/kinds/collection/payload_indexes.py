@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from qdrantctl.kinds.collection.index_parameters import (
     INDEX_TYPE,
@@ -127,6 +135,32 @@ def _expand_index(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+class _ByType:
+    """Has a stated index validated by its own type alone, so that no other one is completed."""
+
+    models: Mapping[str, type[Spec]] = dict(
+        zip(TYPES, (Keyword, Integer, Float, Bool, Geo, Text, Datetime, Uuid), strict=True)
+    )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, _: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(cls.validate_index)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(_any_index().core_schema)
+
+    @classmethod
+    def validate_index(cls, value: Any) -> Any:
+        """The index as its model. The whole union explains a value without a known type."""
+        index_type = value.get("type") if isinstance(value, dict) else None
+        if isinstance(index_type, str) and index_type in cls.models:
+            return cls.models[index_type].model_validate(value)
+        return _any_index().validate_python(value)
+
+
 class _ShortOrLong:
     """Describes both spellings in the JSON Schema."""
 
@@ -137,11 +171,20 @@ class _ShortOrLong:
         return {"anyOf": [{"enum": list(TYPES), "type": "string"}, handler(core)]}
 
 
+_AnyIndex = Annotated[
+    Keyword | Integer | Float | Bool | Geo | Text | Datetime | Uuid, Field(discriminator="type")
+]
+
+
+@cache
+def _any_index() -> TypeAdapter[Any]:
+    """The union of all types, whose members are completed for it."""
+    return TypeAdapter(_AnyIndex, config=ConfigDict(strict=True))
+
+
 PayloadIndex = Annotated[
-    Annotated[
-        Keyword | Integer | Float | Bool | Geo | Text | Datetime | Uuid,
-        Field(discriminator="type"),
-    ],
+    _AnyIndex,
+    _ByType,
     BeforeValidator(_expand_index),
     _ShortOrLong,
     FieldRule(

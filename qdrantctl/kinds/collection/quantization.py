@@ -18,6 +18,7 @@ from qdrantctl.model.field_rule import (
     FieldRule,
     Json,
 )
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 
 QUANTIZE = FieldRule(
@@ -148,16 +149,24 @@ class Quantization(Spec):
     """One kind of quantization. If two are given, the server returns ok and keeps one."""
 
     scalar: Annotated[
-        Scalar | None, _quantization_kind_rule(), Field(description="Scalar quantization.")
+        Annotated[Scalar, LATER] | None,
+        _quantization_kind_rule(),
+        Field(description="Scalar quantization."),
     ] = None
     product: Annotated[
-        Product | None, _quantization_kind_rule(), Field(description="Product quantization.")
+        Annotated[Product, LATER] | None,
+        _quantization_kind_rule(),
+        Field(description="Product quantization."),
     ] = None
     binary: Annotated[
-        Binary | None, _quantization_kind_rule(), Field(description="Binary quantization.")
+        Annotated[Binary, LATER] | None,
+        _quantization_kind_rule(),
+        Field(description="Binary quantization."),
     ] = None
     turbo: Annotated[
-        Turbo | None, _quantization_kind_rule("1.18.0"), Field(description="Turbo quantization.")
+        Annotated[Turbo, LATER] | None,
+        _quantization_kind_rule("1.18.0"),
+        Field(description="Turbo quantization."),
     ] = None
 
     @model_validator(mode="after")

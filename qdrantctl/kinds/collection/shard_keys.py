@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection.common import U64, PositiveU32
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 
 _KEY_FIXED = "fixed when the shard key is created; give the new layout to a new shard key"
@@ -39,7 +40,7 @@ class ShardKey(Spec):
 
 
 KEYED = Availability(since="1.7.0", cluster=True)
-BareOrNot = Annotated[ShardKey, FieldRule(shorthand_key="key", gate=KEYED)]
+BareOrNot = Annotated[ShardKey, LATER, FieldRule(shorthand_key="key", gate=KEYED)]
 
 
 def expand_shard_keys(value: Any) -> Any:

@@ -40,6 +40,7 @@ from qdrantctl.kinds.collection.vectors import (
     vector_names_validator,
 )
 from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 
 
@@ -179,7 +180,7 @@ class Collection(Spec):
         Field(description="One unnamed vector, or vectors by name."),
     ] = None
     sparse_vectors: Annotated[
-        dict[str, SparseVector] | None,
+        dict[str, Annotated[SparseVector, LATER]] | None,
         FieldRule(
             add=Effect.UPDATE,
             drop=Effect.UPDATE,
@@ -192,9 +193,11 @@ class Collection(Spec):
         ),
         Field(description="Sparse vectors by name."),
     ] = None
-    hnsw_config: Annotated[Hnsw | None, Field(description="Graph settings of all vectors.")] = None
+    hnsw_config: Annotated[
+        Annotated[Hnsw, LATER] | None, Field(description="Graph settings of all vectors.")
+    ] = None
     quantization_config: Annotated[
-        Quantization | None,
+        Annotated[Quantization, LATER] | None,
         QUANTIZATION_RULE,
         Field(
             description="Quantization of all vectors.",
@@ -202,13 +205,15 @@ class Collection(Spec):
         ),
     ] = None
     optimizers_config: Annotated[
-        Optimizers | None,
+        Annotated[Optimizers, LATER] | None,
         Field(
             description="When and how segments are merged and indexed.",
             validation_alias=AliasChoices("optimizers_config", "optimizer_config"),
         ),
     ] = None
-    wal_config: Annotated[Wal | None, Field(description="The write-ahead log.")] = None
+    wal_config: Annotated[
+        Annotated[Wal, LATER] | None, Field(description="The write-ahead log.")
+    ] = None
     shard_number: Annotated[
         PositiveU32 | None,
         FieldRule(
@@ -270,17 +275,17 @@ class Collection(Spec):
         Field(description="Keep payload on disk. Default true."),
     ] = None
     payload: Annotated[
-        PayloadStorage | None,
+        Annotated[PayloadStorage, LATER] | None,
         FieldRule(patch_section="params", gate=MEMORY_GATE),
         Field(description="Where payload lives."),
     ] = None
     id_tracker: Annotated[
-        IdTracker | None,
+        Annotated[IdTracker, LATER] | None,
         FieldRule(patch_section="params", gate=Availability(since="1.20.0")),
         Field(description="Where the ids of points live, in indexed segments."),
     ] = None
     strict_mode_config: Annotated[
-        StrictMode | None,
+        Annotated[StrictMode, LATER] | None,
         FieldRule(gate=Availability(since="1.12.2")),
         Field(description="Limits on the requests of clients to the collection."),
     ] = None
@@ -318,7 +323,7 @@ class Collection(Spec):
         Field(description="Shard keys, with sharding_method custom."),
     ] = None
     filters: Annotated[
-        Annotated[list[Filter], BeforeValidator(_expand_filters)] | None,
+        Annotated[list[Annotated[Filter, LATER]], BeforeValidator(_expand_filters)] | None,
         FieldRule(client_side=True),
         Field(
             description="Payload fields that the application filters on. They must have an index "

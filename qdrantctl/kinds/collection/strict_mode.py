@@ -9,6 +9,7 @@ from pydantic import Field
 
 from qdrantctl.kinds.collection.common import U64, Count
 from qdrantctl.model.field_rule import Availability, Deprecation, Effect, FieldRule
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 
 UNLIMITED = 2**63 - 1
@@ -157,12 +158,12 @@ class StrictMode(Spec):
         Count | None, _limit_rule("1.13.0"), Field(description="Values in one condition.")
     ] = None
     multivector_config: Annotated[
-        dict[str, MultivectorCap] | None,
+        dict[str, Annotated[MultivectorCap, LATER]] | None,
         _keyed_limit_rule("1.13.1"),
         Field(description="Caps by multivector name."),
     ] = None
     sparse_config: Annotated[
-        dict[str, SparseCap] | None,
+        dict[str, Annotated[SparseCap, LATER]] | None,
         _keyed_limit_rule("1.13.2"),
         Field(description="Caps by sparse vector name."),
     ] = None

@@ -18,6 +18,7 @@ from qdrantctl.kinds.collection.index_parameters import (
     rebuilding_rule,
 )
 from qdrantctl.model.field_rule import Availability, Json
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 
 STEMMED = {
@@ -139,17 +140,17 @@ class Text(Spec):
         bool | None, rebuilding_rule(False, "1.16.0"), Field(description="é as e. Default false.")
     ] = None
     stopwords: Annotated[
-        Annotated[Stopwords, BeforeValidator(_as_stopwords)] | None,
+        Annotated[Stopwords, LATER, BeforeValidator(_as_stopwords)] | None,
         rebuilding_rule(since="1.15.0", whole=True, short="languages"),
         Field(description="A language, or languages and custom words."),
     ] = None
     stemmer: Annotated[
-        Stemmer | None,
+        Annotated[Stemmer, LATER] | None,
         rebuilding_rule(since="1.15.0", whole=True),
         Field(description="Search by word stems."),
     ] = None
     scoring: Annotated[
-        Annotated[TextScoring | None, BeforeValidator(_as_scoring)],
+        Annotated[Annotated[TextScoring, LATER] | None, BeforeValidator(_as_scoring)],
         rebuilding_rule(since="1.20.0", whole=True),
         Field(description="Rank points by BM25: true, or {type: bm25}. Default false."),
     ] = None

@@ -26,6 +26,7 @@ from qdrantctl.kinds.collection.common import (
 )
 from qdrantctl.kinds.collection.quantization import QUANTIZATION_RULE, Quantization
 from qdrantctl.model.field_rule import Availability, Effect, FieldRule
+from qdrantctl.model.lazy_model import LATER
 from qdrantctl.model.spec import Spec
 
 MAX_VECTOR_SIZE = 65536
@@ -96,10 +97,11 @@ class Vector(Spec):
         Literal["Cosine", "Euclid", "Dot", "Manhattan"], FIXED, Field(description="The metric.")
     ]
     hnsw_config: Annotated[
-        Hnsw | None, Field(description="Graph settings of this vector; others as the collection.")
+        Annotated[Hnsw, LATER] | None,
+        Field(description="Graph settings of this vector; others as the collection."),
     ] = None
     quantization_config: Annotated[
-        Quantization | None,
+        Annotated[Quantization, LATER] | None,
         QUANTIZATION_RULE,
         Field(description="Quantization of this vector; absent means as the collection."),
     ] = None
@@ -124,7 +126,7 @@ class Vector(Spec):
         Field(description="How values are stored. Default float32."),
     ] = None
     multivector_config: Annotated[
-        Multivector | None,
+        Annotated[Multivector, LATER] | None,
         FieldRule(
             add=Effect.REPLACE,
             change=Effect.REPLACE,
@@ -176,7 +178,7 @@ class SparseIndex(Spec):
 class SparseVector(Spec):
     """A sparse vector."""
 
-    index: Annotated[SparseIndex | None, Field(description="Its index.")] = None
+    index: Annotated[Annotated[SparseIndex, LATER] | None, Field(description="Its index.")] = None
     modifier: Annotated[
         Literal["none", "idf"] | None,
         FieldRule(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 
 
-class ListedGeneration(BaseModel):
+class ListedGeneration(LazyModel):
     """One generation of a key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -25,7 +26,7 @@ class ListedGeneration(BaseModel):
     ends: str = Field(default="", description="UTC; when it is revoked for a newer one.")
 
 
-class ListedKey(BaseModel):
+class ListedKey(LazyModel):
     """One key of an owner."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -45,7 +46,7 @@ class KeyListing:
     """Whether the ledger exists; without it the last-applied state is unknown."""
 
 
-class TokenProbe(BaseModel):
+class TokenProbe(LazyModel):
     """One action that was tried with a token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -56,7 +57,7 @@ class TokenProbe(BaseModel):
     allowed: bool | None = Field(description="Whether the server allows it; null if unknown.")
 
 
-class CheckedToken(BaseModel):
+class CheckedToken(LazyModel):
     """The claims of a token, and what the cluster allows it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -76,7 +77,7 @@ class CheckedToken(BaseModel):
         return not self.refused and as_claimed
 
 
-class InvalidatedToken(BaseModel):
+class InvalidatedToken(LazyModel):
     """A token that a new API key invalidates."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -87,7 +88,7 @@ class InvalidatedToken(BaseModel):
     expires: str = Field(description="UTC.")
 
 
-class ApiKeyRotation(BaseModel):
+class ApiKeyRotation(LazyModel):
     """The effects of replacing a cluster's API key, and the steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -6,10 +6,11 @@ from collections import Counter
 from enum import StrEnum
 from typing import Any
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.audit.rules import AUDIT_RULES
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.violation import Severity
 
@@ -29,7 +30,7 @@ class Answer(StrEnum):
     """Not from outside the server, or not with the given key."""
 
 
-class Verdict(BaseModel):
+class Verdict(LazyModel):
     """The result of one rule, for the server or for one resource or file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -59,7 +60,7 @@ class Result(StrEnum):
     """Configured, but no harmless request can prove it."""
 
 
-class Proof(BaseModel):
+class Proof(LazyModel):
     """The proof of one limit of one collection."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -74,7 +75,7 @@ class Proof(BaseModel):
     because: str = Field(description="The server's response, or why no request was sent.")
 
 
-class AuditedServer(BaseModel):
+class AuditedServer(LazyModel):
     """The audited server."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -83,7 +84,7 @@ class AuditedServer(BaseModel):
     version: str = Field(description="Its version; empty if it does not report it.")
 
 
-class RenderedRule(BaseModel):
+class RenderedRule(LazyModel):
     """A rule as the report describes it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -102,7 +103,7 @@ class RenderedRule(BaseModel):
         )
 
 
-class Tally(BaseModel):
+class Tally(LazyModel):
     """The number of verdicts of each answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -115,7 +116,7 @@ class Tally(BaseModel):
     cannot_be_seen: int = Field(description="Rules that cannot be checked from here.")
 
 
-class AuditReport(BaseModel):
+class AuditReport(LazyModel):
     """The verdicts on every rule of the checklist."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.snapshots.destination import CLUSTER
 from qdrantctl.model.snapshots.forms import Name, PeerId, SetTime
 from qdrantctl.model.snapshots.snapshot_set import Origin, SetManifest, SnapshotSet
 
 
-class RecordedSet(BaseModel):
+class RecordedSet(LazyModel):
     """A set that this very cluster has taken, as its ledger remembers it.
 
     What a destination says of a set is believed where this agrees with it.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import field
-from hashlib import sha256
 
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen
@@ -31,6 +29,8 @@ class SigningKeys:
 
     def signature_problem(self, document: Mapping[str, Json], folder: str, name: str) -> str:
         """Why a document is not believed; empty where it is."""
+        import hmac
+
         if not self.keys:
             return ""
         signature = document.get(SIGNATURE)
@@ -48,6 +48,9 @@ NOT_SIGNED = SigningKeys()
 
 
 def _digest(key: str, document: Mapping[str, Json], folder: str, name: str) -> str:
+    import hmac
+    from hashlib import sha256
+
     plain = {word: value for word, value in document.items() if word != SIGNATURE}
     text = canonical_json([folder, name, plain])
     return hmac.new(key.encode(), text.encode("utf-8", "surrogatepass"), sha256).hexdigest()

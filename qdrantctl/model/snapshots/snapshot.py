@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping
 
-from pydantic import MISSING, BaseModel, ConfigDict, Field
+from pydantic import MISSING, ConfigDict, Field
 
 from qdrantctl.model.address import Address
 from qdrantctl.model.field_rule import ABSENT, Json
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.snapshots.forms import (
     Checksum,
     Count,
@@ -20,7 +21,7 @@ from qdrantctl.model.snapshots.forms import (
 )
 
 
-class NodeSnapshotFile(BaseModel):
+class NodeSnapshotFile(LazyModel):
     """The snapshot file of one node, which contains only the shards of that node."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -35,7 +36,7 @@ class NodeSnapshotFile(BaseModel):
     )
 
 
-class SnapshotRecord(BaseModel):
+class SnapshotRecord(LazyModel):
     """A collection snapshot on every node that held shards of it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -120,7 +121,7 @@ def restore_command(address: Address | str, snapshot: str = "", environment: str
     return f"qdrantctl snapshots restore {shlex.quote(target)}{env_option}"
 
 
-class UnfinishedRestore(BaseModel):
+class UnfinishedRestore(LazyModel):
     """An unfinished restore, as the ledger entry of the restored collection records it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -159,7 +160,7 @@ def find_unfinished_restore(entry: Mapping[str, Json]) -> UnfinishedRestore | No
         return None
 
 
-class SnapshotListing(BaseModel):
+class SnapshotListing(LazyModel):
     """One file of a snapshot, as the ledger or a server lists it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

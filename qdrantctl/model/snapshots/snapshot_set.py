@@ -14,10 +14,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen
+from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.snapshots.forms import (
     ClusterId,
     Name,
@@ -39,7 +40,7 @@ PRUNED_FILE = "pruned.json"
 _STORE_CHARACTERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 
-class SampleQuery(BaseModel):
+class SampleQuery(LazyModel):
     """The result of a query by the vector of a point, among the points of the sample."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -48,7 +49,7 @@ class SampleQuery(BaseModel):
     scores: Mapping[PointId, FiniteFloat] = Field(description="Scores by ids as JSON.")
 
 
-class SetManifest(BaseModel):
+class SetManifest(LazyModel):
     """The manifest of a set: the data that a restore needs and snapshots do not contain."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
@@ -98,7 +99,7 @@ class SetManifest(BaseModel):
         return {file.peer: file.name for file in self.snapshot.files}
 
 
-class VerificationResult(BaseModel):
+class VerificationResult(LazyModel):
     """The result of restoring a set and comparing."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)

@@ -74,7 +74,7 @@ def _likeness(change: Change) -> object:
     """Equal for changes that are shown alike but for their names."""
     if change.action not in _GROUPED_ACTIONS or change.retires or snapshot_note(change, ""):
         return change.address
-    rows = tuple(replace(row, place="") for row in change_rows(change))
+    rows = tuple((row.sign, row.path, row.change, row.notes) for row in change_rows(change))
     return (
         change.parsed_address.kind,
         change.action,

@@ -303,6 +303,16 @@ def test_null_is_absent(tmp_path):
     assert not violations(HEAD + "  hnsw_config:\n  shard_number: null\nlifecycle:\n", tmp_path)
 
 
+def test_equal_specs_are_read_once_and_those_that_only_compare_as_equal_are_not(tmp_path):
+    for name, more in (("a", "true"), ("b", "true"), ("c", "1")):
+        text = HEAD.replace("products", name) + f"  on_disk_payload: {more}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    found = loaded(tmp_path, "*.yaml")
+    first, second = found.desired.values()
+    assert first.spec is second.spec
+    assert [(v.origin.file, v.rule) for v in found.violations] == [("c.yaml", "QC042")]
+
+
 def test_standard_input(tmp_path):
     found = loaded(tmp_path, "-", stdin=HEAD.encode() + b"  shard_number: 0\n")
     assert [(v.origin.file, v.origin.line) for v in found.violations] == [("<stdin>", 6)]
