@@ -10,6 +10,7 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT
+from qdrantctl.model.reference import Reference
 from qdrantctl.model.resource import json_digest
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
@@ -144,6 +145,12 @@ class Plan(BaseModel):
     violations: tuple[Violation, ...] = Field(default=(), description="Rules that are broken.")
     unmanaged: tuple[str, ...] = Field(
         default=(), description="Live resources without a ledger entry and without a manifest."
+    )
+    references: tuple[Reference, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        description="What depends on what, where the plan changes one of the two; left out where "
+        "nothing does.",
     )
 
     @property
