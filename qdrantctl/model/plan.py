@@ -10,7 +10,6 @@ from pydantic import MISSING, BaseModel, ConfigDict, Field
 
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.field_rule import ABSENT
-from qdrantctl.model.reference import Reference
 from qdrantctl.model.resource import json_digest
 from qdrantctl.model.server import Server
 from qdrantctl.model.step import Step
@@ -18,6 +17,8 @@ from qdrantctl.model.violation import Severity, Violation
 
 PLAN_FORMAT = "1.1"
 """Version of plan JSON: additions raise the minor number, other changes the major."""
+NODE = "node"
+"""The first part of the address of a node: `node/PEER`."""
 _NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}}}
 """Left out so that a plan of format 1.0 keeps its digest."""
 
@@ -111,6 +112,17 @@ class PlanSummary(BaseModel):
             + self.forget
             + self.run
         )
+
+
+class Reference(BaseModel):
+    """One resource that depends on another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    source: str = Field(description="`kind/name` of the resource that depends on the other one.")
+    target: str = Field(
+        description="`kind/name` of the other one, or `node/PEER` of a node that holds its shards."
+    )
 
 
 class Plan(BaseModel):

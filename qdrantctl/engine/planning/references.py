@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
 from qdrantctl.model.kind import Context, Kind
-from qdrantctl.model.reference import NODE, Reference
+from qdrantctl.model.plan import NODE, Reference
 
 
 def list_references(
