@@ -24,15 +24,15 @@ from qdrantctl.model.plan import Plan, Reference
 from qdrantctl.render.shared.style import Style
 from tests.support.plans import STEP, at, change, field, plan
 
-CHANGES = 2000
+CHANGED = 2000
 MOST_SECONDS, MOST_MIB = 3.0, 200.0
 ROOT = Path(__file__).parents[1]
 
 
 def large_plan() -> Plan:
     """A plan of many changes of three fields each, one in ten destroying."""
-    names = [f"collection/products-{number:04}" for number in range(CHANGES)]
-    actions = [Action.DELETE if number % 10 == 0 else Action.UPDATE for number in range(CHANGES)]
+    names = [f"collection/products-{number:04}" for number in range(CHANGED)]
+    actions = [Action.DELETE if number % 10 == 0 else Action.UPDATE for number in range(CHANGED)]
     pairs = [(f"alias/live-{name[-4:]}", name) for name in names]
     pairs += [("snapshot_policy/nightly", name) for name in names]
     return plan(
@@ -75,7 +75,7 @@ def rows(_: Path) -> Iterator[Row]:
         )  # fmt: skip
         measured = json.loads(result.stdout)
         yield Row(
-            task=f"a plan of {CHANGES:,} changes as {name} ({measured['bytes'] / 1e6:.2f} MB)",
+            task=f"a plan of {CHANGED:,} changes as {name} ({measured['bytes'] / 1e6:.2f} MB)",
             measured=f"{measured['seconds']:.2f} s",
             baseline="",
             ratio=f"{measured['mib']:.0f} MiB",

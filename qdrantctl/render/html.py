@@ -19,13 +19,19 @@ from qdrantctl.model.audit.report import AuditReport
 from qdrantctl.model.drift import Drift
 from qdrantctl.model.plan import Plan
 from qdrantctl.model.report import Report
+from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.render.shared.escape import escape_line
 from qdrantctl.render.shared.page import Page
 from qdrantctl.render.shared.plan_page import make_plan_page
-from qdrantctl.render.shared.report_pages import make_audit_page, make_drift_page, make_report_page
+from qdrantctl.render.shared.report_pages import (
+    make_audit_page,
+    make_drift_page,
+    make_report_page,
+    make_resource_page,
+)
 from qdrantctl.render.shared.style import PLAIN, Style
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_PAGE_FOLDER = Path(__file__).with_name("templates")
 
 
 def plan(plan: Plan, _: Style = PLAIN) -> str:
@@ -48,6 +54,11 @@ def report(report: Report, _: Style = PLAIN) -> str:
     return _render_page(make_report_page(report))
 
 
+def resource(view: ResourceView, _: Style = PLAIN) -> str:
+    """One resource: last-applied and live state side by side."""
+    return _render_page(make_resource_page(view))
+
+
 def _render_page(page: Page) -> str:
     style, script = _read_asset("page.css"), _read_asset("page.js")
     return _load_templates().get_template("page.html").render(
@@ -65,7 +76,7 @@ def _render_page(page: Page) -> str:
 @cache
 def _load_templates() -> Environment:
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(_PAGE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -83,7 +94,7 @@ def _make_visible(value: Any) -> Any:
 
 @cache
 def _read_asset(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return (_PAGE_FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash_asset(text: str) -> str:

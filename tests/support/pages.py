@@ -9,6 +9,7 @@ from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.plan import Plan, Reference
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource import Origin
+from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity, Violation
 from tests.support.plans import SERVER, change, field, plan, report
 
@@ -71,3 +72,10 @@ def page_report(odd: str = "") -> Report:
                 error=f"refused{odd}", way_back=f"restore{odd}"),
         project=f"shop{odd}",
     )  # fmt: skip
+
+
+def page_resource(odd: str = "") -> ResourceView:
+    spec = {"hnsw_config": {f"m{odd}": 16}, "metadata": {"team": f"search{odd}"}}
+    return ResourceView(address=f"collection/a{odd}", owner=f"shop/prod{odd}", recorded=spec,
+                        live={**spec, "metadata": {"team": "other"}}, points=3, status="green",
+                        aliases=(f"live{odd}",))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Drift, audits and the reports of commands as pages."""
+"""Drift, audits, resources and the reports of commands as pages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from qdrantctl.model.audit.report import Answer, AuditReport, Verdict
 from qdrantctl.model.audit.rules import AuditRule
 from qdrantctl.model.drift import Drift, DriftedField, DriftedResource
 from qdrantctl.model.report import Outcome, OutcomeStatus, Report
+from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity
-from qdrantctl.render.shared import audit_rows, drift_rows, summaries
+from qdrantctl.render.shared import audit_rows, drift_rows, side_by_side, summaries
 from qdrantctl.render.shared.escape import format_value
 from qdrantctl.render.shared.page import (
     CALM,
@@ -177,3 +178,32 @@ def _outcome_entry(outcome: Outcome) -> PageEntry:
 def _outcome_notes(outcome: Outcome) -> Iterator[str]:
     yield summaries.outcome_sentence(outcome)
     yield from summaries.stored_lines(outcome)
+
+
+def make_resource_page(view: ResourceView) -> Page:
+    """The page of one resource: its settings as recorded and live, and its history."""
+    rows = tuple(
+        PageRow(sign, path, (recorded, live))
+        for sign, path, recorded, live in side_by_side.comparison_rows(view)
+    )
+    is_changed = any(row.sign for row in rows)
+    head, *facts = side_by_side.resource_facts(view)
+    entry = PageEntry(
+        title=view.address,
+        tags=(),
+        summary="differs from its record" if is_changed else "",
+        tone=DANGER if is_changed else CALM,
+        columns=("recorded", "live"),
+        rows=rows,
+        is_open=True,
+    )
+    history = tuple(side_by_side.history_lines(view.events))
+    return Page(
+        kind="Resource",
+        subject=view.address,
+        verdict=head,
+        tone=entry.tone,
+        notices=tuple(facts),
+        sections=(PageSection("Settings", (entry,)),),
+        lists=(PageList("History", history),) if history else (),
+    )

@@ -14,7 +14,14 @@ from hypothesis import given
 from qdrantctl.model.change import Action
 from qdrantctl.model.plan import Reference
 from qdrantctl.render import html
-from tests.support.pages import CANARY, page_audit, page_drift, page_plan, page_report
+from tests.support.pages import (
+    CANARY,
+    page_audit,
+    page_drift,
+    page_plan,
+    page_report,
+    page_resource,
+)
 from tests.support.plans import change, plan, plans, quickly, reports
 
 VOID = {"meta", "input"}
@@ -23,6 +30,7 @@ PAGES = {
     "drift": lambda odd="": html.drift(page_drift(odd)),
     "audit": lambda odd="": html.audit(page_audit(odd)),
     "report": lambda odd="": html.report(page_report(odd)),
+    "resource": lambda odd="": html.resource(page_resource(odd)),
 }
 
 
