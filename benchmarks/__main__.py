@@ -17,7 +17,17 @@ from benchmarks.ratio import Row
 from qdrantctl import __version__
 from tests.support.servers import find_binary
 
-USUAL = ("help", "startup", "validate", "plan", "apply", "keys", "snapshots", "replacement")
+USUAL = (
+    "help",
+    "startup",
+    "validate",
+    "plan",
+    "formats",
+    "apply",
+    "keys",
+    "snapshots",
+    "replacement",
+)
 NAMES = (*USUAL, "http_clients")
 HEADING = "| task | qdrantctl | baseline | ratio | bound | met |\n|---|---:|---:|---:|---:|---|"
 PAGE = """\

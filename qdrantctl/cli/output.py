@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qdrantctl.cli.options import OutputArgs
 
 DEFAULT_FORMAT = "text"
+EVENTS_FORMAT = "jsonl"
 
 
 def render(
@@ -65,6 +66,17 @@ def print_for_operator(document: str, value: Any, args: OutputArgs) -> None:
     stream = sys.stdout if args.format == DEFAULT_FORMAT else sys.stderr
     text = render(document, value, args, stream, as_format=DEFAULT_FORMAT)
     print_output(text, err=stream is sys.stderr)
+
+
+def print_event(args: OutputArgs, kind: str, **details: Any) -> None:
+    """Print an event in a line of its own, at once, if the format of the arguments is jsonl.
+
+    `details` are fields of `Event`.
+    """
+    if args.format == EVENTS_FORMAT:
+        from qdrantctl.model.event import Event
+
+        print_document("event", Event.model_validate({"event": kind, **details}), args)
 
 
 def print_output(text: str, *, err: bool = False) -> None:

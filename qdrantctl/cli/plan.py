@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qdrantctl.cli.command import OUTPUT, PLANNING, define_command, option
 from qdrantctl.cli.options import FILE, markdown_options, output_options
-from qdrantctl.cli.output import print_document, render
+from qdrantctl.cli.output import print_document, print_event, render
 from qdrantctl.cli.plan_options import (
     PlanningArgs,
     check_patterns,
@@ -125,9 +125,14 @@ def _plan_live(args: PlanArgs, progress: Progress) -> Plan:
 
     ensure_writable(args.out)
     settings = args.settings()
+
+    def report_activity(text: str) -> None:
+        progress.report(text)
+        print_event(args, "activity", activity=text)
+
     try:
         with connect(settings, progress.on_request, list_first_reads()) as client:
-            result = make_plan(settings, args.planning(), client, date.today(), progress.report)
+            result = make_plan(settings, args.planning(), client, date.today(), report_activity)
             running = lease_note(client, settings.owner)
     finally:
         progress.clear()

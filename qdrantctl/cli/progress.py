@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from qdrantctl.cli.output import can_draw
-from qdrantctl.cli.transfer_progress import ProgressBars, ProgressJson, ProgressLines
-from qdrantctl.model.progress import NO_PROGRESS
+from qdrantctl.cli.transfer_progress import (
+    PipelineLines,
+    ProgressBars,
+    ProgressJson,
+    ProgressLines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +37,7 @@ class Progress:
     """Whether tasks are printed as JSON lines."""
     _bars: ProgressBars = field(init=False)
     _lines: ProgressLines = field(default_factory=ProgressLines)
+    _pipeline: PipelineLines = field(default_factory=PipelineLines)
     _json: ProgressJson = field(default_factory=ProgressJson)
     lock: RLock = field(default_factory=RLock)
     """Held while something is printed on stderr."""
@@ -42,12 +47,12 @@ class Progress:
 
     @property
     def tasks(self) -> TaskProgress:
-        """Shows tasks with a known total: bars on a terminal, lines with -v, else nothing."""
+        """Shows tasks with a known total: bars on a terminal, else lines; with -v more of them."""
         if self.as_json:
             return LockedTasks(self._json, self.lock)
         if self.verbose:
             return LockedTasks(self._lines, self.lock)
-        return LockedTasks(self._bars, self.lock) if can_draw(sys.stderr) else NO_PROGRESS
+        return LockedTasks(self._bars if can_draw(sys.stderr) else self._pipeline, self.lock)
 
     def show_starting(self) -> None:
         """Show a first line before heavy imports; it is erased when the command ends."""

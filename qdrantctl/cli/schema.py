@@ -26,7 +26,9 @@ class SchemaArgs(Args):
     ),
 )
 @click.argument(
-    "name", required=False, metavar="[KIND|manifest|project|plan|report|drift|state|audit|upgrade]"
+    "name",
+    required=False,
+    metavar="[KIND|manifest|project|plan|report|event|drift|state|audit|upgrade]",
 )
 @option("--out", metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
         help="Write to the folder DIR: the schema that is named, or every schema.")  # fmt: skip

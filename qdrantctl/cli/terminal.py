@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qdrantctl.cli.interrupt import catch_signals
-from qdrantctl.cli.output import can_draw, print_for_operator, print_output, render
+from qdrantctl.cli.output import can_draw, print_event, print_for_operator, print_output, render
 from qdrantctl.cli.progress import Progress
 from qdrantctl.model.frozen import frozen
 
@@ -42,6 +42,8 @@ class TerminalView:
     def report_progress(self, text: str) -> None:
         """Show the current activity."""
         self.progress.report(text)
+        with self.progress.lock:
+            print_event(self.args, "activity", activity=text)
 
     @property
     def task_progress(self) -> TaskProgress:
@@ -59,6 +61,7 @@ class TerminalView:
     def show_plan(self, plan: Plan) -> None:
         """Print the plan as text, on stderr if stdout is for a report in another format."""
         print_for_operator("plan", plan, self.args)
+        print_event(self.args, "planned", summary=plan.summary)
 
     def approve(self, plan: Plan) -> bool:
         """Prompt for `yes`, naming the owner of the resources and the server."""
@@ -78,6 +81,7 @@ class TerminalView:
             self.progress.clear()
             text = render("outcome", outcome, self.args, sys.stderr, as_format="text")
             print_output(text, err=True)
+            print_event(self.args, "outcome", outcome=outcome)
 
     def show_report(self, report: Report) -> None:
         """Print the report."""

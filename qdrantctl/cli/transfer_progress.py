@@ -1,7 +1,7 @@
 """Progress bars for long tasks: one for each task, with its rate and the remaining time.
 
-They are drawn on stderr while a task runs, and erased afterwards. With -v lines are printed
-instead, with `--progress json` lines of JSON, and without a terminal nothing is shown.
+They are drawn on stderr while a task runs, and erased afterwards. With -v and without a terminal
+lines are printed instead, with `--progress json` lines of JSON.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 5.0
 """The interval between the lines of a task, with -v."""
+PIPELINE_SECONDS = 10.0
+"""The same in a pipeline; the first line comes after that time, so short tasks print none."""
 _ERASE_LINE = "\r\x1b[2K"
 
 
@@ -66,6 +68,25 @@ class ProgressBars:
         self._running.clear()
 
 
+class PipelineLines:
+    """A line every ten seconds for each task that takes longer. A `TaskProgress`."""
+
+    def __init__(self) -> None:
+        self._printed: dict[str, float] = {}
+        """When a task began or its last line was printed, on a monotonic clock."""
+
+    def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
+        """Print the progress of a task, if it is time."""
+        now = time.monotonic()
+        if now - self._printed.setdefault(task, now) >= PIPELINE_SECONDS:
+            self._printed[task] = now
+            click.echo(_progress_line(task, done, total, unit), err=True)
+
+    def end_task(self, task: str) -> None:
+        """Forget a task."""
+        self._printed.pop(task, None)
+
+
 class ProgressLines:
     """A line for each task at intervals. A `TaskProgress`."""
 
@@ -79,7 +100,7 @@ class ProgressLines:
         printed_at, printed = self._printed.get(task, (-LINE_SECONDS, -1))
         if now - printed_at >= LINE_SECONDS or (done == total != printed):
             self._printed[task] = now, done
-            click.echo(f"{task}: {done:,} of {total:,} {unit} …", err=True)
+            click.echo(_progress_line(task, done, total, unit), err=True)
 
     def end_task(self, task: str) -> None:
         """Forget a task."""
@@ -119,6 +140,12 @@ class ProgressJson:
         self._printed.pop(task, None)
 
 
+def _progress_line(task: str, done: int, total: int, unit: Unit) -> str:
+    """`apply: 12/30 changes …`, or `collection/a: 1,200 of 3,000 points …`."""
+    amount = f"{done:,}/{total:,}" if unit == "changes" else f"{done:,} of {total:,}"
+    return f"{task}: {amount} {unit} …"
+
+
 def _start_drawing(*, no_color: bool) -> RichProgress:
     """Bars on stderr, below other output there. The line of progress is erased first."""
     from rich.console import Console
@@ -131,6 +158,9 @@ def _start_drawing(*, no_color: bool) -> RichProgress:
         """The amount done, and the rate."""
 
         def render(self, task: RichTask) -> Text:
+            if task.fields["unit"] == "changes":
+                return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f} changes")
+
             def amount(value: float) -> str:
                 is_bytes = task.fields["unit"] == "bytes"
                 return decimal(int(value)) if is_bytes else f"{value:,.0f} points"

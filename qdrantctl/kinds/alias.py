@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -100,6 +100,10 @@ def _alias_references(spec: Mapping[str, Json]) -> Iterable[Address]:
     yield _find_target(spec)
 
 
+def _alias_subjects(spec: Mapping[str, Json], _: Collection[Address]) -> Iterable[Address]:
+    return _alias_references(spec)
+
+
 ALIAS_KIND = Kind(
     name="alias",
     manifest="Alias",
@@ -110,6 +114,7 @@ ALIAS_KIND = Kind(
     lint=_lint_alias,
     check=_check_alias,
     references=_alias_references,
+    subjects=_alias_subjects,
     after=("collection",),
     namespace="collections",
 )

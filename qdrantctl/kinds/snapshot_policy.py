@@ -5,7 +5,7 @@ It does not exist on the server: it is only recorded, and `snapshots run` reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
@@ -14,8 +14,10 @@ from pydantic_core import PydanticCustomError
 
 from qdrantctl.kinds.collection_selector import selects_collection
 from qdrantctl.kinds.cron_schedule import NoTimeZonesError, check_schedule, load_time_zone
+from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change
 from qdrantctl.model.client import Client, ReadRequest
+from qdrantctl.model.consent import matches_glob
 from qdrantctl.model.duration import PATTERN, parse_duration
 from qdrantctl.model.field_rule import Effect, FieldRule, Json
 from qdrantctl.model.kind import Context, Kind
@@ -235,6 +237,16 @@ def _lint_policy(resource: Resource, _: Inventory) -> Iterator[Finding]:
         )
 
 
+def _policy_subjects(spec: Mapping[str, Json], known: Collection[Address]) -> Iterable[Address]:
+    """The collections that it selects by name."""
+    return (
+        address
+        for address in known
+        if address.kind == "collection"
+        and any(matches_glob(glob, address.name) for glob in spec["collections"])
+    )
+
+
 SNAPSHOT_POLICY = Kind(
     name=_POLICY_NAME,
     manifest="SnapshotPolicy",
@@ -244,6 +256,7 @@ SNAPSHOT_POLICY = Kind(
     steps=_no_steps,
     resolve_selectors=_resolve_labels,
     merge_unselected=_merge_unselected,
+    subjects=_policy_subjects,
     lint=_lint_policy,
     after=("collection",),
     scoped_to_owner=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 
 from qdrantctl.model.address import Address
@@ -87,6 +87,10 @@ def _no_references(_: Mapping[str, Json]) -> Iterable[Address]:
     return ()
 
 
+def _no_subjects(_: Mapping[str, Json], __: Collection[Address]) -> Iterable[Address]:
+    return ()
+
+
 def _unresolved(resource: Resource, *_: object) -> Resource:
     return resource
 
@@ -139,6 +143,8 @@ class Kind:
     PATCH that completes it; ABSENT for none."""
     references: Callable[[Mapping[str, Json]], Iterable[Address]] = _no_references
     """The resources that a spec refers to: they are created first and deleted last."""
+    subjects: Callable[[Mapping[str, Json], Collection[Address]], Iterable[Address]] = _no_subjects
+    """A spec, the known addresses -> the resources that it is about: what a picture connects."""
     unmet_requirement: Callable[[str, Mapping[str, Json]], str] = _meets_requirement
     """A requirement of the environment, a desired spec -> how the spec fails it; empty if it does
     not."""

@@ -18,6 +18,8 @@ from qdrantctl.model.violation import Severity, Violation
 
 PLAN_FORMAT = "1.1"
 """Version of plan JSON: additions raise the minor number, other changes the major."""
+NODE = "node"
+"""The first part of the address of a node: `node/PEER`."""
 _NOT_IN_1_0 = {"changes": {"__all__": {"fields": {"__all__": {"destroys_data"}}}}}
 """Left out so that a plan of format 1.0 keeps its digest."""
 
@@ -113,6 +115,17 @@ class PlanSummary(LazyModel):
         )
 
 
+class Reference(LazyModel):
+    """One resource that depends on another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    source: str = Field(description="`kind/name` of the resource that depends on the other one.")
+    target: str = Field(
+        description="`kind/name` of the other one, or `node/PEER` of a node that holds its shards."
+    )
+
+
 class Plan(LazyModel):
     """Exactly what apply would do. The same states give the same plan, byte for byte."""
 
@@ -147,6 +160,12 @@ class Plan(LazyModel):
     )
     unmanaged: tuple[str, ...] = Field(
         default=(), description="Live resources without a ledger entry and without a manifest."
+    )
+    references: tuple[Reference, ...] = Field(
+        default=(),
+        exclude_if=not_,
+        description="What depends on what, where the plan changes one of the two; left out where "
+        "nothing does.",
     )
 
     @property

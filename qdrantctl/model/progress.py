@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, Protocol
 
-Unit = Literal["bytes", "points"]
+Unit = Literal["bytes", "points", "changes"]
 
 
 class TaskProgress(Protocol):

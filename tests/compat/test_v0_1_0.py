@@ -27,7 +27,7 @@ SET = "file:///proc/self/cwd/backups"
 """The destination of the policy: `backups` in the folder in which the program runs."""
 OF_THE_RUN = ("url", "qdrantctl_version", "digest", "seconds", "plan_digest", "version", "storage")
 """The version is the server's, which tells the size of a collection from 1.18 on."""
-ADDED_TO_PLANS = ("format_version", "commit", "options", "destroys_data")
+ADDED_TO_PLANS = ("format_version", "commit", "options", "destroys_data", "references")
 """By format 1.1."""
 LOST = [["optimizers_config", "default_segment_number"], ["wal_config", "wal_capacity_mb"]]
 """Settings of `images`, from the defaults of then of the server, that its replacement loses."""

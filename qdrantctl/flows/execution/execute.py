@@ -57,6 +57,7 @@ def execute_plan(
     _create_ledger(plan, context)
     bookkeeping.start()
     outcomes = Outcomes(context.on_outcome)
+    total = sum(change.action is not Action.NOOP for change in plan.changes)
 
     def start(number: int) -> Callable[[], Outcome] | Outcome:
         change = plan.changes[number]
@@ -67,7 +68,13 @@ def execute_plan(
         context.job.report_progress(f"{change.address}: {change.action}")
         return partial(_execute_change, change, plan, context, performers, bookkeeping)
 
-    run_tasks(len(plan.changes), order, start, outcomes.add)
+    def end(number: int, outcome: Outcome) -> None:
+        outcomes.add(number, outcome)
+        if total > 1 and outcome.status is not OutcomeStatus.NOOP:
+            context.job.progress.show_amount(command, outcomes.worked, total, "changes")
+
+    run_tasks(len(plan.changes), order, start, end)
+    context.job.progress.end_task(command)
     return Report.of(plan, outcomes.ordered, command=command, interrupted=context.is_cancelled())
 
 
@@ -80,6 +87,8 @@ class Outcomes:
         self._told = 0
         self.ended: list[Outcome] = []
         """Those so far, in the order in which the changes ended."""
+        self.worked = 0
+        """The number of those so far that are no noop."""
 
     @property
     def ordered(self) -> list[Outcome]:
@@ -90,6 +99,7 @@ class Outcomes:
         """Take the outcome of a change; tell it once it is its turn. A noop is not told."""
         self._by_number[number] = outcome
         self.ended.append(outcome)
+        self.worked += outcome.status is not OutcomeStatus.NOOP
         while (next_outcome := self._by_number.get(self._told)) is not None:
             self._told += 1
             if next_outcome.status is not OutcomeStatus.NOOP:

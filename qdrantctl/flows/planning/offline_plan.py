@@ -11,6 +11,7 @@ from qdrantctl.adapters.project import committed_state as state_files
 from qdrantctl.adapters.project.settings import Settings
 from qdrantctl.adapters.qdrant.ledger import LedgerContents
 from qdrantctl.adapters.system import git
+from qdrantctl.engine.planning.references import list_references
 from qdrantctl.engine.safety.rules import check_safety
 from qdrantctl.flows.planning.plan import (
     PlanOptions,
@@ -67,6 +68,7 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
             *safety.violations,
             *plan_notices(settings, options, safety.used),
         ),
+        references=list_references(changes, safety_input.context, BY_NAME),
     )
 
 

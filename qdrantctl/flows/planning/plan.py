@@ -12,6 +12,7 @@ from qdrantctl.adapters.qdrant import key_registry as registry
 from qdrantctl.adapters.qdrant import ledger
 from qdrantctl.engine.planning.inputs import PlanInput
 from qdrantctl.engine.planning.planner import plan_changes, unmanaged_addresses
+from qdrantctl.engine.planning.references import list_references
 from qdrantctl.engine.planning.safety_snapshot import SKIP
 from qdrantctl.engine.planning.selection import Selection, select_destroyed
 from qdrantctl.engine.safety.aliases import describe_alias_moves
@@ -198,6 +199,7 @@ def make_plan_for(
         unmanaged=unmanaged_addresses(
             _plan_input(settings, options, desired_state, cluster_state, client.server, today)
         ),
+        references=list_references(changes, safety_input.context, BY_NAME),
     )
     return PlanResult(plan, cluster_state, desired_state, settings, today, safety_input, protection)
 

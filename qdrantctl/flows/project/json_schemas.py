@@ -22,6 +22,7 @@ from qdrantctl.model.audit.report import AuditReport, RenderedRule, Tally
 from qdrantctl.model.committed_state import CommittedFile
 from qdrantctl.model.drift import Drift, DriftCounts
 from qdrantctl.model.errors import SettingsError, UsageError
+from qdrantctl.model.event import Event
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.lazy_model import LazyModel
@@ -223,6 +224,7 @@ _FILES: dict[str, Callable[[], dict[str, Json]]] = {
     "project": lambda: _model_schema(Project, "validation"),
     "plan": _plan_schema,
     "report": lambda: _model_schema(Report, "serialization"),
+    "event": lambda: _model_schema(Event, "serialization"),
     "drift": _drift_schema,
     "audit": lambda: _schema_with_ending(AuditReport, _AuditEnding),
     "upgrade": lambda: _model_schema(UpgradeReport, "serialization"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -172,6 +172,12 @@ def _delete_key(key: str, server: Server) -> Call:
     return Call(method="POST", path=path, query=wait_query(server), body={"filter": only})
 
 
+def _key_subjects(spec: Mapping[str, Json], known: Collection[Address]) -> Iterable[Address]:
+    """The aliases and collections that it names; none for a key to the whole cluster."""
+    named = (Address(kind, name) for name in spec["access"] for kind in ("alias", "collection"))
+    return (address for address in named if address in known)
+
+
 ACCESS_KEY = Kind(
     name=_NAME_FIELD,
     manifest="AccessKey",
@@ -182,6 +188,7 @@ ACCESS_KEY = Kind(
     lint=lint_access_key,
     check=check_access_key,
     refine_fields=classify_scope,
+    subjects=_key_subjects,
     after=("collection", "alias"),
     scoped_to_owner=True,
     needs_signing_key=True,

@@ -57,23 +57,25 @@ def _usage_line(usage: NodeUsage) -> str:
     return node + ", ".join(parts) + ("; it refuses writes (507)" if usage.exceeded else "")
 
 
-def comparison_table(view: ResourceView) -> Iterator[str]:
-    """Every setting, recorded and live; `!` marks a live value that differs."""
+def comparison_rows(view: ResourceView) -> Iterator[tuple[str, str, str, str]]:
+    """Every setting: `!` if the live value differs, its path, as recorded, and live."""
     recorded, live = dict(_flat_values(view.recorded or {})), dict(_flat_values(view.live or {}))
-    rows = [("", "setting", "recorded", "live")]
     for path in [*live, *(path for path in recorded if path not in live)]:
         recorded_value, live_value = recorded.get(path, ABSENT), live.get(path, ABSENT)
         is_changed = recorded_value is not ABSENT and not (
             live_value is not ABSENT and json_equal(recorded_value, live_value)
         )
-        rows.append(
-            (
-                "!" if is_changed else "",
-                format_path(path),
-                _comparison_cell(recorded_value, path),
-                _comparison_cell(live_value, path),
-            )
+        yield (
+            "!" if is_changed else "",
+            format_path(path),
+            _comparison_cell(recorded_value, path),
+            _comparison_cell(live_value, path),
         )
+
+
+def comparison_table(view: ResourceView) -> Iterator[str]:
+    """The settings as lines with aligned columns, below their titles."""
+    rows = [("", "setting", "recorded", "live"), *comparison_rows(view)]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))

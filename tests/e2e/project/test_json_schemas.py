@@ -34,7 +34,7 @@ from tests.support.states import desired, live_collection, question, recorded
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "schemas"
-FILES = ("manifest", "project", "plan", "report", "drift", "state", "audit", "upgrade")
+FILES = ("manifest", "project", "plan", "report", "event", "drift", "state", "audit", "upgrade")
 VECTOR = {"size": 4, "distance": "Dot"}
 
 

@@ -1,0 +1,176 @@
+"""The structure of pages, read by an HTML parser."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+
+from qdrantctl.model.change import Action
+from qdrantctl.model.plan import Reference
+from qdrantctl.render import html
+from tests.support.pages import (
+    CANARY,
+    page_audit,
+    page_drift,
+    page_plan,
+    page_report,
+    page_resource,
+)
+from tests.support.plans import change, plan, plans, quickly, reports
+
+VOID = {"meta", "input"}
+PAGES = {
+    "plan": lambda odd="": html.plan(page_plan(odd)),
+    "drift": lambda odd="": html.drift(page_drift(odd)),
+    "audit": lambda odd="": html.audit(page_audit(odd)),
+    "report": lambda odd="": html.report(page_report(odd)),
+    "resource": lambda odd="": html.resource(page_resource(odd)),
+}
+
+
+class Reader(HTMLParser):
+    """Every element with its attributes and its text; fails where one is not closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append((self._open[-1] if self._open else "", data))
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def text_of(self, tag: str) -> str:
+        return "".join(data for name, data in self.texts if name == tag)
+
+
+def assert_safe(text: str, odd: str = "") -> None:
+    """One script and one style, allowed by their hashes; nothing from elsewhere, no handler."""
+    page = Reader(text)
+    policy = next(m["content"] for m in page.of("meta") if "http-equiv" in m)
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    for tag in ("script", "style"):
+        if page.of(tag):
+            digest = b64encode(sha256(page.text_of(tag).encode()).digest()).decode()
+            assert f"{tag}-src 'sha256-{digest}'" in policy
+            assert page.of(tag) == [{}]
+    assert {tag for tag, _ in page.elements} <= {
+        "html", "head", "meta", "title", "style", "script", "body", "a", "header", "main", "footer",
+        "section", "h1", "h2", "h3", "p", "dl", "div", "dt", "dd", "code", "ul", "li", "strong",
+        "form", "label", "input", "fieldset", "legend", "button", "output", "details", "summary",
+        "span", "table", "caption", "thead", "tbody", "tr", "th", "td", "svg", "path", "g", "rect",
+        "text",
+    }  # fmt: skip
+    for _, attributes in page.elements:
+        assert not [
+            name for name in attributes if name.startswith("on") or name in ("src", "style")
+        ]
+        assert (attributes.get("href") or "#").startswith("#")
+    assert [c for c in text if not c.isprintable() and c != "\n"] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_landmarks_and_ordered_headings(name):
+    page = Reader(PAGES[name]())
+    assert [len(page.of(tag)) for tag in ("header", "main", "h1", "title")][:3] == [1, 1, 1]
+    assert page.of("html") == [{"lang": "en"}]
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    ids = [a["id"] for _, a in page.elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    named = {a[word] for _, a in page.elements for word in ("aria-labelledby", "for") if word in a}
+    assert named <= set(ids)
+    assert {a["href"][1:] for _, a in page.elements if "href" in a} <= set(ids)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_string_is_escaped(name):
+    text = PAGES[name](CANARY)
+    assert_safe(text)
+    assert "<img" not in text
+    assert "49" not in text.replace("sha256", "").split("<body>")[1]
+    assert "\\u202e" in text
+    shown = "".join(data for _, data in Reader(text).texts)
+    assert "onerror=canary()" in shown
+
+
+@pytest.mark.slow
+@quickly
+@given(plans)
+def test_plans_with_any_names_are_safe(made):
+    assert_safe(html.plan(made))
+
+
+@quickly
+@given(reports)
+def test_reports_with_any_names_are_safe(made):
+    assert_safe(html.report(made))
+
+
+def test_fields_are_shown_as_applied_live_and_desired():
+    text = re.sub(r"<[^>]+>", "|", html.plan(page_plan()))
+    assert re.search(r"hnsw_config\.m\|+24\|+16\|+32\|", text)
+
+
+def test_a_field_of_drift_has_its_desired_value_where_the_manifests_say_another():
+    text = re.sub(r"<[^>]+>", "|", html.drift(page_drift()))
+    assert re.search(r"hnsw_config\.m\|+16\|+24\|+32\|", text)
+    assert re.search(r"hnsw_config\.m\|+1\|+2\|+as applied\|", text)
+    assert re.search(r"hnsw_config\.m\|+7\|+8\|+not managed\|", text)
+
+
+def test_the_filter_offers_every_effect_and_cause_with_its_number():
+    boxes = [b for b in Reader(html.plan(page_plan())).of("input") if b["type"] == "checkbox"]
+    assert {(b["data-name"], b["value"]) for b in boxes} == {
+        ("effect", "destroyed"), ("effect", "updated"), ("effect", "created"),
+        ("effect", "re-indexed"), ("cause", "edit"), ("cause", "new"), ("cause", "drift"),
+    }  # fmt: skip
+    assert "edit (2)" in html.plan(page_plan())
+
+
+def test_the_picture_has_a_box_for_each_resource_and_a_line_for_each_reference():
+    page = Reader(html.plan(page_plan()))
+    assert len(page.of("rect")) == 6
+    assert len(page.of("path")) == 5
+    assert "alias/live depends on collection/old" in page.text_of("title")
+
+
+def test_a_large_picture_is_cut_and_says_so():
+    names = [f"collection/c{number}" for number in range(200)]
+    references = tuple(Reference(source="alias/a", target=name) for name in names)
+    text = html.plan(plan(change(Action.UPDATE, "alias/a"), references=references))
+    assert len(Reader(text).of("rect")) == 80
+    assert "121 more are not drawn." in text
+
+
+def test_a_plan_without_changes_has_neither_filter_nor_script():
+    page = Reader(html.plan(plan()))
+    assert page.of("form") == page.of("script") == []
+
+
+def test_the_same_plan_gives_the_same_page():
+    assert html.plan(page_plan()) == html.plan(page_plan())
