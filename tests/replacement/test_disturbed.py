@@ -17,7 +17,7 @@ from tests.replacement.campaign import PHASES
 from tests.replacement.conftest import FULL
 from tests.replacement.cutter import cuttable
 from tests.replacement.small_disk import Disk, write_program
-from tests.replacement.test_replacement import DISTANCES, with_distance
+from tests.replacement.test_replacement import DISTANCES, refuses_alone, with_distance
 from tests.support.servers import Node, server_folder
 
 POINTS = 10_000
@@ -46,6 +46,7 @@ def test_killed_on_one_node(empty_qdrant, campaign, conclude):
     conclude(running, f"one node, {KILLS} kills and a rollback")
 
 
+@refuses_alone
 @only_full
 @pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
 def test_killed_on_three_nodes(nodes, campaign, conclude, sharded):
@@ -102,6 +103,7 @@ def test_rate_limits_of_both_collections(empty_qdrant, campaign, conclude):
     conclude(running, "write_rate_limit, used up by the writers (faults: 429), and a rollback")
 
 
+@refuses_alone
 @only_full
 @pytest.mark.parametrize("phase", ["fill", "catch_up", "sweep"])
 def test_a_node_goes_down_and_comes_back(nodes, campaign, conclude, phase):

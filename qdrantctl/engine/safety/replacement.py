@@ -15,12 +15,18 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.change import Change, ReplacementForecast
 from qdrantctl.model.replacement import Phase, ReplacementRecord, parse_settings
 from qdrantctl.model.resource import Resource
-from qdrantctl.model.server import UNKNOWN
+from qdrantctl.model.server import UNKNOWN, Version
 from qdrantctl.model.violation import Severity, Violation
+
+REFUSED_ALONE_SINCE = Version(1, 17, 0)
+"""The first version on which a write is not known to fail where one of its replicas refuses it."""
 
 
 def check_replacements_beside(inputs: SafetyInput) -> Iterator[Problem]:
-    """QC246, QC247 and QC249: a replacement that begins needs an alias, and vectors to copy."""
+    """QC246, QC247, QC249 and QC251: a replacement that begins needs an alias, and vectors to copy.
+
+    With replicas, and a newer server, its writers are stopped.
+    """
     for change in inputs.changes:
         forecast, address = change.replacement, change.parsed_address
         if not isinstance(forecast, ReplacementForecast) or forecast.phase != Phase.CREATE:
@@ -38,6 +44,8 @@ def check_replacements_beside(inputs: SafetyInput) -> Iterator[Problem]:
         if settings.fill == "copy":
             reasons += find_shape_obstacles(live.spec, desired.spec)
         yield from (Problem(_cannot_copy(change, reason)) for reason in reasons)
+        if settings.writers == "live" and _may_leave_replicas_unequal(live, inputs):
+            yield Problem(_leaves_replicas_unequal(change))
         yield from _tokens_left_behind(change, forecast, inputs)
 
 
@@ -118,6 +126,28 @@ def _cannot_copy(change: Change, reason: str) -> Violation:
         message=f"the points cannot be copied: {reason}",
         hint="State lifecycle.replacement: {fill: command, command: [...]} if a program of yours "
         "makes the vectors, or {fill: external} if another program fills the new collection.",
+    )
+
+
+def _may_leave_replicas_unequal(live: Resource, inputs: SafetyInput) -> bool:
+    """Whether a refused write may reach one replica alone: Qdrant 1.16.3 answers it with an error.
+
+    1.19.0 answers `ok`; 1.17 and 1.18 were not tried.
+    """
+    server = inputs.context.server
+    has_replicas = server.peers > 1 and live.spec.get("replication_factor", 1) > 1
+    return has_replicas and server.version >= REFUSED_ALONE_SINCE
+
+
+def _leaves_replicas_unequal(change: Change) -> Violation:
+    return Violation(
+        rule="QC251",
+        address=change.address,
+        message="writers: live needs the server to refuse writes for a moment before the switch, "
+        "and each replica refuses for itself: a write may be answered with ok and be on one "
+        "replica alone",
+        hint="State lifecycle.replacement: {writers: frozen} and stop the writers while it is "
+        "replaced, or {writers: dual} if they write both collections.",
     )
 
 

@@ -299,3 +299,26 @@ def test_what_a_newer_node_has_lost_is_refused_by_it():
         c for c in safety_input(want, [EMPTY], [OURS], server=mixed).changes if c.address == A
     ]
     assert "the newest node is 1.19.0" in change.because
+
+
+@pytest.mark.parametrize(
+    ("version", "peers", "factor", "writers", "is_refused"),
+    [
+        (Version(1, 19, 0), 3, 2, "live", True),
+        (Version(1, 16, 3), 3, 2, "live", False),
+        (Version(1, 19, 0), 3, 1, "live", False),
+        (Version(1, 19, 0), 1, 2, "live", False),
+        (Version(1, 19, 0), 3, 2, "frozen", False),
+        (Version(1, 19, 0), 3, 2, "dual", False),
+    ],
+)
+def test_writers_are_stopped_where_replicas_refuse_for_themselves(
+    version, peers, factor, writers, is_refused
+):
+    terms = Lifecycle(replace="blue_green", replacement={"writers": writers})
+    wanted = desired(A, terms, **WIDER, replication_factor=factor)
+    live = stated(live_collection("a", points=3), **VECTOR, replication_factor=factor)
+    server = Server(version, "http://localhost:6333", distributed=True, peers=peers)
+    asked = safety_input([wanted], [live], [recorded(A, **VECTOR)], server=server)
+    assert "QC246" in rules(asked)
+    assert ("QC251" in rules(asked)) == is_refused
