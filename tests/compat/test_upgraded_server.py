@@ -22,6 +22,7 @@ from tests.support.project import asked
 from tests.support.proxy import answer, proxied
 from tests.support.servers import Node, server_folder
 
+pytestmark = pytest.mark.server
 PROJECT = """\
 apiVersion: qdrantctl/v1
 kind: Project

@@ -47,6 +47,9 @@ SETTINGS = [
 """Nodes, flags of the disturbed apply, and which of the disturbances are tried: every N-th."""
 
 
+pytestmark = pytest.mark.server  # which of its fixtures is used, a setting decides
+
+
 @pytest.fixture(params=SETTINGS[:1])
 def setting(request):
     return request.param

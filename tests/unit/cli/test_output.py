@@ -22,11 +22,11 @@ def args(**more):
 @pytest.mark.parametrize(
     ("what", "formats"),
     [
-        ("plan", ("text", "json", "markdown")),
-        ("report", ("text", "json", "markdown")),
-        ("drift", ("text", "json", "markdown", "prometheus")),
-        ("audit", ("text", "json", "junit", "markdown", "sarif")),
-        ("resource", ("text", "json", "markdown")),
+        ("plan", ("text", "json", "html", "jsonl", "markdown")),
+        ("report", ("text", "json", "html", "jsonl", "markdown")),
+        ("drift", ("text", "json", "html", "markdown", "prometheus")),
+        ("audit", ("text", "json", "html", "junit", "markdown", "sarif")),
+        ("resource", ("text", "json", "html", "markdown")),
         ("history", ("text", "json")),
         ("nothing", ()),
     ],
