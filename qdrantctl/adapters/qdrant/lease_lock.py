@@ -141,13 +141,8 @@ class HeldLease:
             raise self._lease_lost(client)
 
     def _is_still_held(self, client: RestClient) -> bool:
-        owner, number = self.lease.owner, self.lease.number
-        lease = leases.read_lease(client, owner, number)
-        return bool(
-            lease
-            and lease.id == self.lease.id
-            and not leases.lease_exists(client, owner, number + 1)
-        )
+        lease = leases.read_newest_lease(client, self.lease.owner, self.lease.number)
+        return lease is not None and lease.id == self.lease.id
 
     def _lease_lost(self, client: RestClient) -> LeaseError:
         others = [lease for lease in leases.list_leases(client, self.lease.owner)

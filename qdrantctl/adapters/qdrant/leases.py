@@ -45,23 +45,40 @@ def list_leases(client: Client, owner: str) -> list[Lease]:
 
 def read_lease(client: Client, owner: str, number: int) -> Lease | None:
     """One lease; None where there is none. Raises ClusterError."""
-    name = lease_name(owner, number)
+    response = get_or_none(client, _lease_request(client, owner, number))
     if supports_metadata(client.server):
-        response = get_or_none(client, Call(method="GET", path=collection_path(name)))
         terms = response and response["config"].get("metadata")
     else:
-        path = collection_path(name, "points", "scroll")
-        response = get_or_none(client, Call(method="POST", path=path, body={"limit": 1}))
         terms = response and response["points"] and response["points"][0].get("payload")
     if response is None:
         return None
     return _parse_lease(owner, number, terms if isinstance(terms, dict) else {})
 
 
+def _lease_request(client: Client, owner: str, number: int) -> Call:
+    name = lease_name(owner, number)
+    if supports_metadata(client.server):
+        return Call(method="GET", path=collection_path(name))
+    return Call(method="POST", path=collection_path(name, "points", "scroll"), body={"limit": 1})
+
+
 def lease_exists(client: RestClient, owner: str, number: int) -> bool:
     """Whether a lease with this number exists. Raises ClusterError."""
-    path = collection_path(lease_name(owner, number), "exists")
-    return bool(client.request(Call(method="GET", path=path))["exists"])
+    return bool(client.request(_existence_request(owner, number))["exists"])
+
+
+def _existence_request(owner: str, number: int) -> Call:
+    return Call(method="GET", path=collection_path(lease_name(owner, number), "exists"))
+
+
+def read_newest_lease(client: RestClient, owner: str, number: int) -> Lease | None:
+    """A lease, unless one with a higher number exists. Raises ClusterError."""
+    client.prefetch((_lease_request(client, owner, number), _existence_request(owner, number + 1)))
+    lease, is_superseded = (
+        read_lease(client, owner, number),
+        lease_exists(client, owner, number + 1),
+    )
+    return None if is_superseded else lease
 
 
 def create_lease(client: RestClient, lease: Lease) -> None:

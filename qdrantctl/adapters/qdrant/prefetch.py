@@ -79,7 +79,7 @@ class Prefetcher:
         """Announce reads that will be requested, in this order."""
         if not self._is_far:
             self.drop_pending()
-        self._announced = deque(reads)
+        self._announced = deque(read for read in reads if read not in self._pending)
         for _ in range(self._lane_count()):
             self._send_next(self._idle.pop() if self._idle else _Lane(self._connect()))
 
@@ -112,7 +112,8 @@ class Prefetcher:
         """How many announced reads are sent at once."""
         if self._is_far:
             return min(LANES_WHEN_FAR - len(self._pending), len(self._announced))
-        return min(LANES, len(self._announced) // READS_PER_LANE)
+        count = len(self._announced)
+        return min(LANES, count // READS_PER_LANE) if count > READS_PER_LANE else 0
 
     def _send_next(self, lane: _Lane) -> None:
         """Send the next read on a free connection. Without one it is kept, if the server is far."""

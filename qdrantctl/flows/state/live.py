@@ -120,6 +120,7 @@ def read_cluster_state(
     resources are read, not only those that manifests declare.
     """
     progress("reading the ledger")
+    client.prefetch(list_first_reads())
     ledger_contents = read_recorded_resources(client, owners)
     with explain_misread(client.server.url):
         remembered = Inventory(
