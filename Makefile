@@ -30,13 +30,13 @@ demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
 
 test: clients  ## Run all tests, most of them on real servers
-	$(BIN)/python -m pytest -n 3 --dist worksteal  # most of a test is waiting for servers
+	$(BIN)/python -m pytest -n 4 --dist worksteal  # most of a test is waiting for servers
 
 test-fast: setup  ## Run the tests that need no server, in under a minute
 	QDRANTCTL_QDRANT_BIN=/nonexistent $(BIN)/python -m pytest -n 2 -m "not server and not cluster and not slow"
 
 test-server: clients  ## Run the tests that need a server, or a cluster of three
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "server or cluster"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "server or cluster"
 
 compatibility: clients  ## Run them on the program QDRANTCTL_QDRANT_BIN names; writes docs/reference/compatibility.md
 	$(BIN)/python -m tools.compatibility

@@ -54,6 +54,7 @@ SCRUBBED = (
     (r'("qdrantctl_version": )"[^"]*"', r'\1"<version>"'),
     # The digest over the whole plan covers the url; those of the records stay.
     (r'(?m)^  "digest": "sha256:[0-9a-f]+"', '  "digest": "<digest>"'),
+    (r'"node/\d+"', '"node/<peer>"'),
     (r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", "<token>"),
     (r"[\w.%~-]+-\d+-20\d\d-\d\d-\d\d-\d\d-\d\d-\d\d\.snapshot", "<snapshot>"),
     # Sizes of files, which 1.18 and newer report, are of the run.

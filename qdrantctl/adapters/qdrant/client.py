@@ -63,7 +63,7 @@ class ThreadConnections:
 
     def close(self) -> None:
         """Close all of them."""
-        self.prefetcher.drop_pending()
+        self.prefetcher.close()
         self.main.close()
 
 

@@ -102,11 +102,17 @@ class Prefetcher:
 
     def drop_pending(self) -> None:
         """Drop all pending reads: after a write their responses are out of date."""
-        for lane in (*self._pending.values(), *self._idle):
+        for lane in self._pending.values():
             lane.close()
         self._pending.clear()
-        self._idle.clear()
         self._announced.clear()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.drop_pending()
+        for lane in self._idle:
+            lane.close()
+        self._idle.clear()
 
     def _lane_count(self) -> int:
         """How many announced reads are sent at once."""

@@ -33,5 +33,5 @@ def test_connections_to_a_far_server_are_used_again(qdrant: Node):
             assert answer is not None
             assert answer.status == 200
     assert len(opened) == len(READS)
-    prefetcher.drop_pending()
+    prefetcher.close()
     assert not any(connection.is_open for connection in opened)

@@ -32,7 +32,7 @@ def encode_shard_key(shard_key: str | int | None) -> bytes | None:
 
 def encode_mark(mark: str) -> bytes:
     """An entry of a payload: the mark."""
-    value = MESSAGES["Value"](string_value=mark).SerializeToString()
+    value = MESSAGES["Value"](string_value=mark.encode()).SerializeToString()
     return bytes(MESSAGES["PayloadEntry"](key=MARK.encode(), value=value).SerializeToString())
 
 
