@@ -74,7 +74,7 @@ class _LazyMeta(ModelMetaclass, _KeepClass):
 
 
 class _UnfinishedMeta(_LazyMeta):
-    """The class of a class without its fields: whatever needs them completes it."""
+    """The metaclass of a model without its fields. Code that needs them completes the model."""
 
     def __getattribute__(cls, name: str) -> Any:
         if name.startswith(_FROM_PYDANTIC):

@@ -136,6 +136,6 @@ RULES: dict[str, str] = {
     "QC248": "A replacement under way is finished or aborted before another change",
     "QC249": "Tokens that name a replaced collection should name its alias",
     "QC250": "A collection that is kept after its replacement is retired with consent",
-    "QC251": "From Qdrant 1.17 on, a collection with replicas is replaced while nobody writes it",
+    "QC251": "From Qdrant 1.17 on, writers stop before a collection with replicas is replaced",
 }
 """Id -> one-line title."""

@@ -64,7 +64,7 @@ class FieldTree:
 
     @cached_property
     def fields(self) -> Mapping[str, FieldTree]:
-        """Of a section: its fields by name. Sections that nobody states are never opened."""
+        """The fields of a section by name, collected when a command first asks for them."""
         return _collect_fields(self.specs, self.rule)
 
     @property

@@ -45,3 +45,10 @@ def place(violation: Violation) -> tuple[str, int, int | None]:
     """Rule, line and column (None where only the line is known)."""
     column = violation.column if isinstance(violation.column, int) else None
     return violation.rule, violation.origin.line, column
+
+
+def write_collections(folder: Path, *names: str) -> Path:
+    """The folder, with a manifest for each collection."""
+    for name in names:
+        (folder / f"{name}.yaml").write_text(HEAD.replace("products", name))
+    return folder

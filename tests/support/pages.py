@@ -11,6 +11,7 @@ from qdrantctl.model.report import Outcome, OutcomeStatus, Report
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity, Violation
+from qdrantctl.render import html
 from tests.support.plans import SERVER, change, field, plan, report
 
 CANARY = "\"'><img src=x onerror=canary()><script>canary()</script></style>{{7*7}}\u202e&amp;"
@@ -79,3 +80,13 @@ def page_resource(odd: str = "") -> ResourceView:
     return ResourceView(address=f"collection/a{odd}", owner=f"shop/prod{odd}", recorded=spec,
                         live={**spec, "metadata": {"team": "other"}}, points=3, status="green",
                         aliases=(f"live{odd}",))  # fmt: skip
+
+
+PAGES = {
+    "plan": lambda odd="": html.plan(page_plan(odd)),
+    "drift": lambda odd="": html.drift(page_drift(odd)),
+    "audit": lambda odd="": html.audit(page_audit(odd)),
+    "report": lambda odd="": html.report(page_report(odd)),
+    "resource": lambda odd="": html.resource(page_resource(odd)),
+}
+"""Every document as HTML, by its name."""

@@ -74,10 +74,8 @@ def _existence_request(owner: str, number: int) -> Call:
 def read_newest_lease(client: RestClient, owner: str, number: int) -> Lease | None:
     """A lease, unless one with a higher number exists. Raises ClusterError."""
     client.prefetch((_lease_request(client, owner, number), _existence_request(owner, number + 1)))
-    lease, is_superseded = (
-        read_lease(client, owner, number),
-        lease_exists(client, owner, number + 1),
-    )
+    lease = read_lease(client, owner, number)
+    is_superseded = lease_exists(client, owner, number + 1)  # also without a lease: it is sent
     return None if is_superseded else lease
 
 

@@ -7,22 +7,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.support.cli import run_cli
+from tests.support.manifests import write_collections
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "event.json").read_text())
-MANIFEST = """\
-apiVersion: qdrantctl/v1
-kind: Collection
-metadata: {name: NAME}
-spec:
-  vectors: {size: 4, distance: Dot}
-"""
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("books", "films"):
-        (tmp_path / f"{name}.yaml").write_text(MANIFEST.replace("NAME", name))
-    return tmp_path
+    return write_collections(tmp_path, "books", "films")
 
 
 def run(server, folder, *words):

@@ -5,22 +5,13 @@ import pytest
 from qdrantctl.cli import transfer_progress
 from qdrantctl.cli.transfer_progress import PipelineLines
 from tests.support.cli import run_cli
+from tests.support.manifests import write_collections
 from tests.support.terminal import on_terminal
-
-MANIFEST = """\
-apiVersion: qdrantctl/v1
-kind: Collection
-metadata: {name: NAME}
-spec:
-  vectors: {size: 4, distance: Dot}
-"""
 
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in ("books", "films", "songs"):
-        (tmp_path / f"{name}.yaml").write_text(MANIFEST.replace("NAME", name))
-    return tmp_path
+    return write_collections(tmp_path, "books", "films", "songs")
 
 
 @pytest.fixture

@@ -11,24 +11,10 @@ from pathlib import Path
 import pytest
 
 from qdrantctl.render import html
-from tests.support.pages import (
-    CANARY,
-    page_audit,
-    page_drift,
-    page_plan,
-    page_report,
-    page_resource,
-)
+from tests.support.pages import CANARY, PAGES, page_plan
 
 pytestmark = pytest.mark.slow
 AXE = "axe-core@4.14.1"
-PAGES = {
-    "plan": lambda odd="": html.plan(page_plan(odd)),
-    "drift": lambda odd="": html.drift(page_drift(odd)),
-    "audit": lambda odd="": html.audit(page_audit(odd)),
-    "report": lambda odd="": html.report(page_report(odd)),
-    "resource": lambda odd="": html.resource(page_resource(odd)),
-}
 
 
 @pytest.fixture(scope="module")

@@ -14,24 +14,10 @@ from hypothesis import given
 from qdrantctl.model.change import Action
 from qdrantctl.model.plan import Reference
 from qdrantctl.render import html
-from tests.support.pages import (
-    CANARY,
-    page_audit,
-    page_drift,
-    page_plan,
-    page_report,
-    page_resource,
-)
+from tests.support.pages import CANARY, PAGES, page_drift, page_plan
 from tests.support.plans import change, plan, plans, quickly, reports
 
 VOID = {"meta", "input"}
-PAGES = {
-    "plan": lambda odd="": html.plan(page_plan(odd)),
-    "drift": lambda odd="": html.drift(page_drift(odd)),
-    "audit": lambda odd="": html.audit(page_audit(odd)),
-    "report": lambda odd="": html.report(page_report(odd)),
-    "resource": lambda odd="": html.resource(page_resource(odd)),
-}
 
 
 class Reader(HTMLParser):
