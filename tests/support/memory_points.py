@@ -139,6 +139,9 @@ class MemoryStore:
         text = json.dumps([payload, None if fields is not None else point.vectors], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).digest()
 
+    def digest_copy(self, point: Point, copy: Point) -> tuple[bytes, bytes]:
+        return self.digest_of(point), self.digest_of(copy)
+
     def decode_point(self, point: Point) -> Point:
         return point
 

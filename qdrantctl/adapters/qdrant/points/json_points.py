@@ -42,6 +42,11 @@ def digest_json_point(point: Mapping[str, Json], fields: tuple[str, ...] | None 
     return _digest_text(text)
 
 
+def digest_json_copy(point: Mapping[str, Json], copy: Mapping[str, Json]) -> tuple[Digest, Digest]:
+    """The digests of two points: objects that Python finds equal may differ as JSON."""
+    return digest_json_point(point), digest_json_point(copy)
+
+
 def _digest_text(text: bytes) -> Digest:
     return sha1(text, usedforsecurity=False).digest()[:DIGEST_SIZE]
 

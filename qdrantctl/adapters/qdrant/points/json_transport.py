@@ -36,6 +36,7 @@ class JsonTransport:
 
     key_of = staticmethod(json_points.key_of_json_point)
     digest_of = staticmethod(json_points.digest_json_point)
+    digest_copy = staticmethod(json_points.digest_json_copy)
     decode_point = staticmethod(json_points.decode_json_point)
     encode_point = staticmethod(json_points.encode_json_point)
 

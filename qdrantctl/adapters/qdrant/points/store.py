@@ -40,6 +40,7 @@ class QdrantPointStore:
         """Points of the next page, by the size of the last."""
         self.key_of = transport.key_of
         self.digest_of = transport.digest_of
+        self.digest_copy = transport.digest_copy
         self.decode_point = transport.decode_point
         self.encode_point = transport.encode_point
 

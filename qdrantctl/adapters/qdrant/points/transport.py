@@ -25,8 +25,8 @@ class Page(NamedTuple):
 class Transport(Protocol):
     """One collection, or one of its shard keys, over one protocol.
 
-    Its requests are sent once, and raise RequestFailed. `key_of`, `digest_of`, `decode_point` and
-    `encode_point` are those of PointStore.
+    Its requests are sent once, and raise RequestFailed. `key_of`, `digest_of`, `digest_copy`,
+    `decode_point` and `encode_point` are those of PointStore.
     """
 
     def scroll_points(self, start: PointKey | None, limit: int, *, whole: bool) -> Page:
@@ -67,6 +67,10 @@ class Transport(Protocol):
 
     def digest_of(self, point: RawPoint, fields: tuple[str, ...] | None = None) -> Digest:
         """The digest of a point."""
+        ...
+
+    def digest_copy(self, point: RawPoint, copy: RawPoint) -> tuple[Digest, Digest]:
+        """The digests of a point and of its copy."""
         ...
 
     def decode_point(self, point: RawPoint) -> Point:

@@ -29,7 +29,8 @@ from qdrantctl.model.points import Digest, PointKey
 from qdrantctl.model.replacement import MARK
 
 _CONTENT = MESSAGES["PointContent"]
-_LEFT_OUT = ("id", "vectors", "shard_key", "order_value")
+_OF_ITS_PLACE = ("shard_key", "order_value")
+"""Fields of where a point was read, and in which order."""
 _VECTORS, _VECTOR = MESSAGES["VectorsOutput"], MESSAGES["VectorOutput"]
 _ID_BYTE = tag_of("RetrievedPoint", "id")[0]
 _UUID_TAG = tag_of("PointId", "uuid")[0]
@@ -57,13 +58,33 @@ def digest_point(raw: bytes, fields: tuple[str, ...] | None = None) -> Digest:
     except DecodeError:  # its objects are deeper within each other than a server takes over gRPC
         _, _, entries, begin, end = split_point(raw)
         return _digest(b"".join((*sorted(entries), raw[begin:end])))
+    return _digest_content(content, raw, fields)
+
+
+def digest_copy(raw: bytes, copy: bytes) -> tuple[Digest, Digest]:
+    """The digests of two RetrievedPoints; see PointStore."""
+    try:
+        content = _CONTENT.FromString(raw)
+        is_equal = raw == copy or content == _CONTENT.FromString(copy)
+    except DecodeError:
+        is_equal = False
+    if not is_equal:
+        return digest_point(raw), digest_point(copy)
+    digest = _digest_content(content, raw)
+    return digest, digest
+
+
+def _digest_content(content: Any, raw: bytes, fields: tuple[str, ...] | None = None) -> Digest:
+    """The digest of a point that was parsed, and loses parts here."""
     if len(UnknownFieldSet(content)):
         content = _CONTENT.FromString(drop_unknown_fields(raw))
     if fields:
         return _digest(b"".join(_list_fields(content.payload, fields)))
     vectors = content.vectors
-    for name in _LEFT_OUT:
-        content.ClearField(name)
+    content.ClearField("vectors")
+    for name in _OF_ITS_PLACE:
+        if content.HasField(name):
+            content.ClearField(name)
     if _MARK_BYTES in raw:
         content.payload.pop(MARK, None)
     text = content.SerializeToString(deterministic=True)

@@ -18,7 +18,12 @@ from qdrantctl.adapters.qdrant.points.sending import (
     refuse_size,
 )
 from qdrantctl.adapters.qdrant.points.transport import MAX_BODY, Page
-from qdrantctl.adapters.qdrant.points.wire_digest import digest_point, key_of_point, parse_key
+from qdrantctl.adapters.qdrant.points.wire_digest import (
+    digest_copy,
+    digest_point,
+    key_of_point,
+    parse_key,
+)
 from qdrantctl.adapters.qdrant.points.wire_fields import convert_to_written
 from qdrantctl.adapters.qdrant.points.wire_requests import (
     WITH,
@@ -70,6 +75,7 @@ class WireTransport:
     """The gRPC form of a collection's points, or of those of a shard key."""
 
     key_of, digest_of = staticmethod(key_of_point), staticmethod(digest_point)
+    digest_copy = staticmethod(digest_copy)
 
     def __init__(
         self,

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from qdrantctl.engine.replacement.decisions import UNREAD, PointAction, decide_before_switch
-from qdrantctl.engine.replacement.join import KeyedPage, align_pages, unpack_key
+from qdrantctl.engine.replacement.join import NO_PAGE, KeyedPage, align_pages, unpack_key
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.ranges import RangeJob, plan_range_files, run_ranges
-from qdrantctl.flows.replacement.passes.scan import read_recorded, rewrite_records, scan_points
+from qdrantctl.flows.replacement.passes.scan import (
+    read_recorded,
+    rewrite_records,
+    scan_pairs,
+    scan_points,
+)
 from qdrantctl.flows.replacement.passes.settle import fetch_by_key, settle_points
 from qdrantctl.model.points import Digest, RawPoint
 
@@ -25,16 +30,10 @@ def catch_up(context: PassContext) -> int:
 
 def compare_range(job: RangeJob) -> int:
     """The same for one range. Raises ClusterError, OSError and QdrantctlError."""
-    context, (source, target), keys = job.run.context, job.stores, job.place.keys
-    fields, differences = context.conversion.digest_fields, 0
+    context, differences = job.run.context, 0
     repair = _repair_dual if context.is_dual else _repair
     with rewrite_records(job) as writer:
-        sides = (
-            scan_points(source, keys, fields, keeps_points=not context.is_dual),
-            scan_points(target, keys),
-            iter(()) if context.conversion.is_identity else read_recorded(job),
-        )
-        for old, new, recorded in align_pages(*sides):
+        for old, new, recorded in _read_both(job):
             job.run.check()
             digests = [a + b for a, b in zip(old.digests, new.digests, strict=False)]
             if old.keys == new.keys and (
@@ -50,6 +49,20 @@ def compare_range(job: RangeJob) -> int:
                 differences += count
             job.run.count_done(len(old.keys))
     return differences
+
+
+def _read_both(job: RangeJob) -> Iterator[tuple[KeyedPage, ...]]:
+    """Both sides of a range; and what was recorded, where their digests cannot be compared."""
+    context, keys = job.run.context, job.place.keys
+    if context.conversion.is_identity:
+        return ((old, new, NO_PAGE) for old, new in scan_pairs(job.stores, keys))
+    source, target = job.stores
+    fields = context.conversion.digest_fields
+    return align_pages(
+        scan_points(source, keys, fields, keeps_points=not context.is_dual),
+        scan_points(target, keys),
+        read_recorded(job),
+    )
 
 
 def _repair(

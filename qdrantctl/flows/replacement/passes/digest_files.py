@@ -24,7 +24,7 @@ from qdrantctl.engine.replacement.join import POINT_KEY_BYTES, KeyedPage, pack_k
 from qdrantctl.flows.replacement.passes.context import ShardKey
 from qdrantctl.model.points import KeyRange, PointKey
 
-MAGIC = b"QCDIGS3\n"
+MAGIC = b"QCDIGS4\n"
 RECORD_BYTES = POINT_KEY_BYTES + 2 * DIGEST_BYTES
 PAGE_RECORDS = 8192
 _UNFINISHED = 2**64 - 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from qdrantctl.engine.replacement.join import KeyedPage, pack_key
+from qdrantctl.engine.replacement.join import KeyedPage, align_pages, pack_key
+from qdrantctl.flows.replacement.passes.context import StorePair
 from qdrantctl.flows.replacement.passes.digest_files import DigestWriter
 from qdrantctl.flows.replacement.passes.ranges import RangeJob
 from qdrantctl.model.points import KeyRange, PointStore
@@ -26,6 +27,27 @@ def scan_points(
             [digest_of(point, fields) for point in points],
             points if keeps_points else (),
         )
+
+
+def scan_pairs(stores: StorePair, keys: KeyRange) -> Iterator[tuple[KeyedPage, KeyedPage]]:
+    """Points of a range on both sides, with their digests: faster where most are equal.
+
+    Raises ClusterError.
+    """
+    source, target = stores
+    for old, new in align_pages(_scan_whole(source, keys), _scan_whole(target, keys)):
+        if old.keys == new.keys:
+            pairs = list(map(source.digest_copy, old.points, new.points))
+            before, after = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        else:
+            before = list(map(source.digest_of, old.points))
+            after = list(map(target.digest_of, new.points))
+        yield old._replace(digests=before), new._replace(digests=after)
+
+
+def _scan_whole(store: PointStore, keys: KeyRange) -> Iterator[KeyedPage]:
+    for points in store.read_points(keys):
+        yield KeyedPage([pack_key(store.key_of(point)) for point in points], points=points)
 
 
 def scan_keys(store: PointStore, keys: KeyRange) -> Iterator[KeyedPage]:
