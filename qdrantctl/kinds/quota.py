@@ -34,8 +34,6 @@ from qdrantctl.model.violation import Finding
 
 _ADDRESS = Address("quota", "cluster")
 _NO_QUOTA = {"enabled": False}
-_READ_QUOTA = Call(method="GET", path=QUOTAS_PATH)
-_READ_TELEMETRY = Call(method="GET", path="/telemetry", query={"details_level": "2"})
 _MOST_MEMORY = 2**40
 """KiB: no machine has a pebibyte. A control group without a limit has about 2^53."""
 
@@ -122,12 +120,12 @@ def read_quota_status(client: Client) -> QuotaStatus | None:
     if client.server.version < QUOTAS_SINCE:
         return None
     try:
-        answer = client.request(_READ_QUOTA)
+        answer = client.request(Call(method="GET", path=QUOTAS_PATH))
     except ClusterError as error:
         if not error.forbidden:
             raise
         return QuotaStatus(unread=error.why or error.what)
-    telemetry = client.request(_READ_TELEMETRY)
+    telemetry = client.request(Call(method="GET", path="/telemetry", query={"details_level": "2"}))
     return parse_quota_status(answer, telemetry)
 
 

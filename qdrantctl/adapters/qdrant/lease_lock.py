@@ -278,7 +278,7 @@ def _is_only_lease(client: RestClient, new_lease: Lease, expired: tuple[Lease, .
     """Whether no lease exists but the new one and those that were expired before."""
     expected = {(lease.number, lease.id) for lease in (*expired, new_lease)}
     return {
-        (other.number, other.id) for other in leases.list_leases(client, new_lease.owner)
+        (other.number, other.id) for other in leases.list_leases_beside(client, new_lease)
     } <= expected
 
 

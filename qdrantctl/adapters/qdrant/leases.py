@@ -37,10 +37,14 @@ _REVOKED = "revoked "
 def list_leases(client: Client, owner: str) -> list[Lease]:
     """The leases of an owner, the lowest number first. Raises ClusterError."""
     prefix = lease_name(owner, "")
-    listed = client.request(Call(method="GET", path="/collections"))["collections"]
+    listed = client.request(_list_request())["collections"]
     rests = [entry["name"][len(prefix) :] for entry in listed if entry["name"].startswith(prefix)]
     numbers = sorted(int(rest) for rest in rests if _NUMBER.fullmatch(rest))
     return [lease for number in numbers if (lease := read_lease(client, owner, number))]
+
+
+def _list_request() -> Call:
+    return Call(method="GET", path="/collections")
 
 
 def read_lease(client: Client, owner: str, number: int) -> Lease | None:
@@ -60,6 +64,12 @@ def _lease_request(client: Client, owner: str, number: int) -> Call:
     if supports_metadata(client.server):
         return Call(method="GET", path=collection_path(name))
     return Call(method="POST", path=collection_path(name, "points", "scroll"), body={"limit": 1})
+
+
+def list_leases_beside(client: RestClient, lease: Lease) -> list[Lease]:
+    """The leases of its owner, with this one, which was created. Raises ClusterError."""
+    client.prefetch((_list_request(), _lease_request(client, lease.owner, lease.number)))
+    return list_leases(client, lease.owner)
 
 
 def lease_exists(client: RestClient, owner: str, number: int) -> bool:
