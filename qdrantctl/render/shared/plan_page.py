@@ -31,21 +31,16 @@ from qdrantctl.render.shared.plan_rows import (
     change_heading,
     change_reason,
     change_sign,
+    effect_word,
     heavy_word,
     measure_change,
     origin_text,
     snapshot_note,
     sum_rebuilds,
+    worst_note,
 )
 from qdrantctl.render.shared.replacement_lines import forecast_lines
 
-_LIGHT_WORDS = {
-    Action.CREATE: "created",
-    Action.UPDATE: "updated",
-    Action.ADOPT: "adopted",
-    Action.FORGET: "forgotten",
-    Action.RUN: "run",
-}
 _TONES = dict(zip(HEAVY_WORDS, (DANGER, DANGER, DANGER, HEAVY, HEAVY), strict=True)) | {
     "created": GOOD,
     "updated": CHANGE,
@@ -63,7 +58,7 @@ def make_plan_page(plan: Plan) -> Page:
     ]
     looks = {
         change.address: BoxLook(
-            change_sign(change), _TONES.get(_effect_word(change), CALM), anchors[change.address]
+            change_sign(change), _TONES.get(effect_word(change), CALM), anchors[change.address]
         )
         for change in sorted(changes, key=_weight)
     }
@@ -71,7 +66,7 @@ def make_plan_page(plan: Plan) -> Page:
     return Page(
         kind="Plan",
         subject=plan.owner,
-        verdict=summaries.verdict(plan),
+        verdict=" ".join(filter(None, (summaries.verdict(plan), worst_note(changes)))),
         tone=DANGER if is_blocked else GOOD if plan.has_work else CALM,
         facts=tuple(_plan_facts(plan)),
         notices=tuple(
@@ -91,10 +86,6 @@ def make_plan_page(plan: Plan) -> Page:
     )
 
 
-def _effect_word(change: Change) -> str:
-    return heavy_word(change) or _LIGHT_WORDS[change.counted_as]
-
-
 def _weight(change: Change) -> int:
     """The place of a change among those that a reviewer must not miss."""
     word = heavy_word(change)
@@ -112,7 +103,7 @@ def _filtered_and_applied(change: Change) -> object:
 
 
 def _tags_of(change: Change) -> tuple[tuple[str, str], ...]:
-    return ("effect", _effect_word(change)), ("cause", str(change.cause))
+    return ("effect", effect_word(change)), ("cause", str(change.cause))
 
 
 def _plan_facts(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -143,7 +134,7 @@ def _plan_lists(plan: Plan) -> Iterator[PageList]:
 
 def _group_entry(group: ChangeGroup, anchors: Mapping[str, str], environment: str) -> PageEntry:
     change = group.first
-    effect = _effect_word(change)
+    effect = effect_word(change)
     notes = (
         change_reason(change),
         *(_own_facts(change) if group.is_alone else ()),
