@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 CLIENTS := .venv/clients/.installed
 unexport PYTHONDONTWRITEBYTECODE  # tests start the program hundreds of times
 
-.PHONY: help setup clients demo test test-fast test-server compatibility replacement-proof recording client-fields bench lint fix schemas pages locks pictures clean
+.PHONY: help setup clients browser demo test test-fast test-server compatibility replacement-proof recording client-fields bench lint fix schemas pages locks pictures clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,10 @@ $(CLIENTS): tests/e2e/importing/requirements.txt
 	$(PYTHON) -m venv --without-pip .venv/clients
 	$(BIN)/python -m pip --python .venv/clients install --quiet --no-deps --no-compile --requirement $<
 	@touch $@
+
+browser:  ## Install what tests of pages and pipelines need from Debian's packages, as root
+	@{ command -v chromium && command -v chromedriver && command -v jq; } >/dev/null \
+	  || { apt-get update -qq && apt-get install -qq --yes chromium chromium-driver jq; }
 
 demo: setup  ## Plan, apply and plan again on a real Qdrant on this machine
 	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh

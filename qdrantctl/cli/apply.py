@@ -28,7 +28,6 @@ from qdrantctl.cli.terminal import (
     INTERRUPTED,
     TerminalView,
     exit_code_of,
-    notify,
     require_terminal,
 )
 
@@ -117,12 +116,11 @@ def command(args: ApplyArgs) -> int:
         parallelism=args.parallelism,
     )
     settings = args.settings(environment=_environment_of(saved, args))
-    view = TerminalView(
-        args, progress, print_report=lambda report: print_result(report, args, args.receipt)
-    )
-    result = apply_changes(settings, options, view, progress.on_request)
-    for text in result.unindexed:
-        notify(text)
+    view = reporting_view(args, progress, args.receipt)
+    with view.print_events_first():
+        result = apply_changes(settings, options, view, progress.on_request)
+        for text in result.unindexed:
+            view.notify(text)
     if result.report is None:
         return 1
     if result.wait_interrupted:
@@ -152,13 +150,24 @@ def _environment_of(saved: Plan | None, args: ApplyArgs) -> str | None:
     return saved.environment
 
 
-def print_result(report: Report, args: OutputArgs, receipt: Path | None) -> None:
-    """Write the receipt, if one is wanted, and print the report."""
-    if receipt:
+def reporting_view(
+    args: OutputArgs, progress: Progress, receipt: Path | None = None, verb: str = "Apply"
+) -> TerminalView:
+    """A view that prints the report, and writes the receipt if one is wanted."""
+
+    def write_receipt(report: Report) -> None:
         from qdrantctl.flows.planning.documents import write_document
 
+        assert receipt is not None
         write_document(receipt, render("report", report, args, as_format="json"))
-    print_report(report, args)
+
+    return TerminalView(
+        args,
+        progress,
+        verb,
+        print_report=lambda report: print_report(report, args),
+        keep_report=write_receipt if receipt else None,
+    )
 
 
 def print_report(report: Report, args: OutputArgs) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.apply import print_result
+from qdrantctl.cli.apply import reporting_view
 from qdrantctl.cli.command import define_command, option
 from qdrantctl.cli.options import (
     FILE,
@@ -31,7 +31,7 @@ from qdrantctl.cli.plan_options import (
     no_safety_snapshot_option,
 )
 from qdrantctl.cli.progress import Progress
-from qdrantctl.cli.terminal import TerminalView, exit_code_of, require_terminal
+from qdrantctl.cli.terminal import exit_code_of, require_terminal
 
 if TYPE_CHECKING:
     from qdrantctl.flows.planning.plan import PlanOptions
@@ -130,11 +130,7 @@ def command(args: DestroyArgs) -> int:
         lease_timeout=args.lease_timeout,
         parallelism=args.parallelism,
     )
-    view = TerminalView(
-        args,
-        progress,
-        verb="Destroy",
-        print_report=lambda report: print_result(report, args, args.receipt),
-    )
-    result = apply_changes(args.settings(), options, view, progress.on_request)
+    view = reporting_view(args, progress, args.receipt, "Destroy")
+    with view.print_events_first():
+        result = apply_changes(args.settings(), options, view, progress.on_request)
     return exit_code_of(result.report) if result.report else 1

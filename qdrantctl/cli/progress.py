@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from threading import RLock
+from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING
 
 import click
 
 from qdrantctl.cli.output import can_draw
 from qdrantctl.cli.transfer_progress import (
-    PipelineLines,
+    LINE_SECONDS,
+    PIPELINE_SECONDS,
+    MeasuredTasks,
     ProgressBars,
-    ProgressJson,
     ProgressLines,
+    print_amount,
 )
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from qdrantctl.model.progress import TaskProgress, Unit
     from qdrantctl.model.step import Call
 
+LOOK_SECONDS = 1.0
+"""The interval at which a thread looks whether a line is due."""
 ERASE_LINE = "\r\x1b[2K"
 
 
@@ -35,33 +39,54 @@ class Progress:
     no_color: bool = False
     as_json: bool = False
     """Whether tasks are printed as JSON lines."""
+    listeners: list[TaskProgress] = field(default_factory=list)
+    """Get the progress of every task, too."""
     _bars: ProgressBars = field(init=False)
-    _lines: ProgressLines = field(default_factory=ProgressLines)
-    _pipeline: PipelineLines = field(default_factory=PipelineLines)
-    _json: ProgressJson = field(default_factory=ProgressJson)
+    _lines: ProgressLines = field(init=False)
+    _json: MeasuredTasks = field(default_factory=lambda: MeasuredTasks(print_amount))
+    _has_ended: Event = field(default_factory=Event)
     lock: RLock = field(default_factory=RLock)
     """Held while something is printed on stderr."""
 
     def __post_init__(self) -> None:
         self._bars = ProgressBars(no_color=self.no_color)
+        self._lines = (
+            ProgressLines(LINE_SECONDS, prints_ends=True)
+            if self.verbose
+            else ProgressLines(PIPELINE_SECONDS)
+        )
+
+    @property
+    def _prints_lines(self) -> bool:
+        """Whether tasks are lines of text: with -v, and without a terminal."""
+        return not self.as_json and bool(self.verbose or not can_draw(sys.stderr))
 
     @property
     def tasks(self) -> TaskProgress:
         """Shows tasks with a known total: bars on a terminal, else lines; with -v more of them."""
-        if self.as_json:
-            return LockedTasks(self._json, self.lock)
-        if self.verbose:
-            return LockedTasks(self._lines, self.lock)
-        return LockedTasks(self._bars if can_draw(sys.stderr) else self._pipeline, self.lock)
+        shown = self._json if self.as_json else self._lines if self._prints_lines else self._bars
+        return LockedTasks((shown, *self.listeners), self.lock)
 
     def show_starting(self) -> None:
         """Show a first line before heavy imports; it is erased when the command ends."""
         self.report("starting")
-        click.get_current_context().call_on_close(self.clear)
+        context = click.get_current_context()
+        context.call_on_close(self.clear)
+        if self._prints_lines:
+            Thread(target=self._print_due_lines, daemon=True).start()
+            context.call_on_close(self._has_ended.set)
+
+    def _print_due_lines(self) -> None:
+        """Print lines while nothing is reported, until the command ends."""
+        while not self._has_ended.wait(LOOK_SECONDS):
+            with self.lock:
+                if not self._has_ended.is_set():
+                    self._lines.print_due()
 
     def report(self, text: str) -> None:
         """Show the current activity, in a few words."""
         with self.lock:
+            self._lines.show_activity(text)
             if self.verbose:
                 click.echo(f"{text} …", err=True)
             elif can_draw(sys.stderr) and not self._bars.is_drawing:
@@ -78,6 +103,7 @@ class Progress:
         """Erase the line and all bars, before other output."""
         with self.lock:
             self._bars.clear()
+            self._lines.clear()
             if can_draw(sys.stderr):
                 click.echo(ERASE_LINE, nl=False, err=True)
 
@@ -95,17 +121,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LockedTasks:
-    """Shows the tasks of several threads, one text after the other. A `TaskProgress`."""
+    """Shows the tasks of several threads in every place, one after the other. A `TaskProgress`."""
 
-    tasks: TaskProgress
+    places: tuple[TaskProgress, ...]
     lock: RLock
 
     def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
         """Show how much of a task is done."""
         with self.lock:
-            self.tasks.show_amount(task, done, total, unit)
+            for place in self.places:
+                place.show_amount(task, done, total, unit)
 
     def end_task(self, task: str) -> None:
         """Stop showing a task."""
         with self.lock:
-            self.tasks.end_task(task)
+            for place in self.places:
+                place.end_task(task)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qdrantctl.cli.apply import print_report
+from qdrantctl.cli.apply import print_report, reporting_view
 from qdrantctl.cli.command import CONSENT, define_command, option
 from qdrantctl.cli.options import (
     AddressType,
@@ -251,8 +251,9 @@ def _apply_one(args: ReplacementRunArgs, planning: PlanOptions) -> int:
         lease_timeout=args.lease_timeout,
         wait_timeout=args.wait_timeout,
     )
-    view = TerminalView(args, progress, print_report=lambda report: print_report(report, args))
-    result = apply_changes(args.settings(), options, view, progress.on_request)
+    view = reporting_view(args, progress)
+    with view.print_events_first():
+        result = apply_changes(args.settings(), options, view, progress.on_request)
     return 1 if result.report is None else exit_code_of(result.report)
 
 

@@ -19,9 +19,16 @@ from qdrantctl.cli.options import (
     server_options,
     wait_timeout_option,
 )
-from qdrantctl.cli.output import print_document, print_for_operator, print_output, render
+from qdrantctl.cli.output import (
+    EVENTS_FORMAT,
+    print_document,
+    print_event,
+    print_for_operator,
+    print_output,
+    render,
+)
 from qdrantctl.cli.progress import Progress
-from qdrantctl.cli.terminal import INCOMPLETE, exit_code_of, notify
+from qdrantctl.cli.terminal import INCOMPLETE, TerminalView, exit_code_of, notify
 
 if TYPE_CHECKING:
     from qdrantctl.model.client import NodeClient
@@ -75,10 +82,11 @@ def run_snapshot_policies(args: RunArgs) -> int:
     from qdrantctl.flows.snapshots.policies.run import plan_run
 
     settings = args.settings()
+    view = TerminalView(args, progress)
     with connect(settings, progress.on_request) as client, catch_signals() as is_cancelled:
         _note_unapplied(args, client)
         if args.dry_run:
-            work = JobContext(client, progress.report, is_cancelled, settings.nodes)
+            work = JobContext(client, view.report_progress, is_cancelled, settings.nodes)
             planned = plan_run(settings, work, args.policies)
             progress.clear()
             _print_due(planned.plan, args)
@@ -87,9 +95,14 @@ def run_snapshot_policies(args: RunArgs) -> int:
         def print_outcome(outcome: Outcome) -> None:
             _print_outcome(outcome, args, progress)
 
-        wait = LeaseWait(args.lease_timeout, notify, is_cancelled)
         report = job.run_policies(
-            settings, client, args.policies, wait, progress.report, print_outcome, progress.tasks
+            settings,
+            client,
+            args.policies,
+            LeaseWait(args.lease_timeout, view.notify, is_cancelled),
+            view.report_progress,
+            print_outcome,
+            view.task_progress,
         )
         progress.clear()
     if args.format == "text":
@@ -114,7 +127,7 @@ def _note_unapplied(args: RunArgs, client: NodeClient) -> None:
 
 def _print_due(plan: Plan, args: RunArgs) -> None:
     """Print the due policies; if there are none, when each is due next."""
-    if plan.summary.changes or args.format == "json":
+    if plan.summary.changes or args.format in ("json", EVENTS_FORMAT):
         print_document("plan", plan, args)
     else:
         print_output(render("idle_policies", plan, args, as_format="text"))
@@ -126,6 +139,7 @@ def _print_outcome(outcome: Outcome, args: OutputArgs, progress: Progress) -> No
     if outcome.status is not OutcomeStatus.NOOP:
         progress.clear()
         print_for_operator("outcome", outcome, args)
+        print_event(args, "outcome", outcome=outcome)
 
 
 @dataclass(frozen=True, kw_only=True)

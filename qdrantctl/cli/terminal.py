@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import field
 from typing import TYPE_CHECKING
 
 import click
 
 from qdrantctl.cli.interrupt import catch_signals
-from qdrantctl.cli.output import can_draw, print_event, print_for_operator, print_output, render
+from qdrantctl.cli.output import (
+    EVENTS_FORMAT,
+    print_event,
+    print_for_operator,
+    print_output,
+    render,
+)
 from qdrantctl.cli.progress import Progress
+from qdrantctl.cli.transfer_progress import MeasuredTasks
 from qdrantctl.model.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from qdrantctl.cli.options import OutputArgs
@@ -36,14 +44,24 @@ class TerminalView:
     verb: str = "Apply"
     print_report: Callable[[Report], None] | None = None
     """Prints the report in the format of the arguments."""
+    keep_report: Callable[[Report], None] | None = None
+    """Writes the report elsewhere, before it is printed."""
     _indexing: dict[Address, str] = field(default_factory=dict)
     """The last line printed for each collection, so that none is repeated."""
+    _held: list[Report] = field(default_factory=list)
+    """Reports that are printed after all events."""
+
+    def __post_init__(self) -> None:
+        """Let tasks be events, too, if the format has them."""
+        if self.args.format == EVENTS_FORMAT:
+            self.progress.listeners.append(
+                MeasuredTasks(lambda amount: print_event(self.args, "progress", progress=amount))
+            )
 
     def report_progress(self, text: str) -> None:
         """Show the current activity."""
         self.progress.report(text)
-        with self.progress.lock:
-            print_event(self.args, "activity", activity=text)
+        self._tell("activity", activity=text)
 
     @property
     def task_progress(self) -> TaskProgress:
@@ -57,11 +75,12 @@ class TerminalView:
     def notify(self, text: str) -> None:
         """Print a line on stderr."""
         notify(text)
+        self._tell("notice", notice=text)
 
     def show_plan(self, plan: Plan) -> None:
         """Print the plan as text, on stderr if stdout is for a report in another format."""
         print_for_operator("plan", plan, self.args)
-        print_event(self.args, "planned", summary=plan.summary)
+        self._tell("planned", summary=plan.summary)
 
     def approve(self, plan: Plan) -> bool:
         """Prompt for `yes`, naming the owner of the resources and the server."""
@@ -81,12 +100,26 @@ class TerminalView:
             self.progress.clear()
             text = render("outcome", outcome, self.args, sys.stderr, as_format="text")
             print_output(text, err=True)
-            print_event(self.args, "outcome", outcome=outcome)
+            self._tell("outcome", outcome=outcome)
 
     def show_report(self, report: Report) -> None:
-        """Print the report."""
-        if self.print_report:
+        """Keep the report and print it; as last line of events, once its block ends."""
+        if self.keep_report:
+            self.keep_report(report)
+        if self.args.format == EVENTS_FORMAT:
+            self._held.append(report)
+        elif self.print_report:
             self.print_report(report)
+
+    @contextmanager
+    def print_events_first(self) -> Iterator[None]:
+        """A block whose events all come before the report, even where the block fails."""
+        try:
+            yield
+        finally:
+            for report in self._held:
+                if self.print_report:
+                    self.print_report(report)
 
     def show_indexing(self, state: IndexState) -> None:
         """Show the progress of the server in indexing a collection."""
@@ -95,11 +128,26 @@ class TerminalView:
         if self._indexing.get(address) == line:
             return
         self._indexing[address] = line
-        if not state.is_final and can_draw(sys.stderr):
-            self.progress.tasks.show_amount(f"{address}: indexing", indexed, points, "points")
-        else:
-            self.progress.tasks.end_task(f"{address}: indexing")
+        tasks, task = self.progress.tasks, f"{address}: indexing"
+        if state.is_final:
+            tasks.end_task(task)
             self.progress.update(line)
+        else:
+            tasks.show_amount(task, indexed, points, "points")
+        self._tell(
+            "indexing",
+            indexing={
+                "address": str(address),
+                "status": state.status,
+                "indexed": indexed,
+                "points": points,
+                "is_final": state.is_final,
+            },
+        )
+
+    def _tell(self, event: str, **details: object) -> None:
+        with self.progress.lock:
+            print_event(self.args, event, **details)
 
 
 def notify(text: str) -> None:

@@ -1,7 +1,7 @@
 """Progress bars for long tasks: one for each task, with its rate and the remaining time.
 
 They are drawn on stderr while a task runs, and erased afterwards. With -v and without a terminal
-lines are printed instead, with `--progress json` lines of JSON.
+lines are printed instead, with `--progress json` lines of JSON. `--format jsonl` has events too.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qdrantctl.cli.output import wants_colour
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 LINE_SECONDS = 5.0
 """The interval between the lines of a task, with -v."""
 PIPELINE_SECONDS = 10.0
-"""The same in a pipeline; the first line comes after that time, so short tasks print none."""
+"""The same in a pipeline."""
 _ERASE_LINE = "\r\x1b[2K"
 
 
@@ -68,82 +71,134 @@ class ProgressBars:
         self._running.clear()
 
 
-class PipelineLines:
-    """A line every ten seconds for each task that takes longer. A `TaskProgress`."""
+@dataclass(slots=True)
+class ShownTask:
+    """A task, or an activity without a total, as lines show it."""
 
-    def __init__(self) -> None:
-        self._printed: dict[str, float] = {}
-        """When a task began or its last line was printed, on a monotonic clock."""
-
-    def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
-        """Print the progress of a task, if it is time."""
-        now = time.monotonic()
-        if now - self._printed.setdefault(task, now) >= PIPELINE_SECONDS:
-            self._printed[task] = now
-            click.echo(_progress_line(task, done, total, unit), err=True)
-
-    def end_task(self, task: str) -> None:
-        """Forget a task."""
-        self._printed.pop(task, None)
+    begun: float
+    """On a monotonic clock, in seconds, like `printed`."""
+    printed: float
+    first: int = 0
+    """The amount at its start, from which its rate is computed."""
+    amount: tuple[int, int, Unit] | None = None
+    """Done, total and unit; None for an activity."""
+    printed_done: int = -1
 
 
 class ProgressLines:
-    """A line for each task at intervals. A `TaskProgress`."""
+    """A line at intervals for each task, else for the activity. A `TaskProgress`.
 
-    def __init__(self) -> None:
-        self._printed: dict[str, tuple[float, int]] = {}
-        """The time of the last line of a task (on a monotonic clock), and the amount in it."""
+    By default the first line comes after an interval, so that what is short prints none.
+    """
+
+    def __init__(self, interval: float, *, prints_ends: bool = False) -> None:
+        """`interval` is seconds. `prints_ends` adds a line at the start and the end of a task."""
+        self._interval = interval
+        self._prints_ends = prints_ends
+        self._tasks: dict[str, ShownTask] = {}
+        self._activity: tuple[str, ShownTask] | None = None
+
+    def show_activity(self, text: str) -> None:
+        """Take an activity; it is printed once it has lasted for an interval."""
+        now = time.monotonic()
+        self._activity = text, ShownTask(now, now)
 
     def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
-        """Print the progress of a task: at its start, at its end, and at intervals between."""
+        """Take the progress of a task, and print it if it is time."""
         now = time.monotonic()
-        printed_at, printed = self._printed.get(task, (-LINE_SECONDS, -1))
-        if now - printed_at >= LINE_SECONDS or (done == total != printed):
-            self._printed[task] = now, done
-            click.echo(_progress_line(task, done, total, unit), err=True)
+        is_new = task not in self._tasks
+        shown = self._tasks.setdefault(task, ShownTask(now, now, first=done))
+        shown.amount = done, total, unit
+        is_end = is_new or done == total
+        if self._prints_ends and is_end and done != shown.printed_done:
+            self._print(task, shown, now)
+        else:
+            self._print_if_due(task, shown, now)
 
     def end_task(self, task: str) -> None:
         """Forget a task."""
-        self._printed.pop(task, None)
+        self._tasks.pop(task, None)
+
+    def print_due(self) -> None:
+        """Print what has not been printed for an interval."""
+        now = time.monotonic()
+        for task, shown in self._tasks.items():
+            self._print_if_due(task, shown, now)
+        if self._activity and not self._tasks:
+            self._print_if_due(*self._activity, now)
+
+    def clear(self) -> None:
+        """Forget the activity."""
+        self._activity = None
+
+    def _print_if_due(self, name: str, shown: ShownTask, now: float) -> None:
+        if now - shown.printed >= self._interval:
+            self._print(name, shown, now)
+
+    def _print(self, name: str, shown: ShownTask, now: float) -> None:
+        shown.printed = now
+        if shown.amount is None:
+            click.echo(f"{name} … {now - shown.begun:.0f} s", err=True)
+            return
+        done, total, unit = shown.amount
+        shown.printed_done = done
+        seconds = now - shown.begun
+        left = _seconds_left(done, total, (done - shown.first) / seconds if seconds else 0.0)
+        click.echo(_progress_line(name, done, total, unit, left), err=True)
 
 
-class ProgressJson:
-    """A line of JSON for each task at intervals, for pipelines. A `TaskProgress`."""
+class MeasuredTasks:
+    """Tells the amounts of each task at intervals, with its rate. A `TaskProgress`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """`tell` gets the fields of a `TaskAmount`."""
+        self._tell = tell
         self._begun: dict[str, tuple[float, int]] = {}
         """When a task began (on a monotonic clock), and with which amount."""
-        self._printed: dict[str, float] = {}
+        self._told: dict[str, tuple[float, int]] = {}
+        """When the amount of a task was told, and the amount."""
 
     def show_amount(self, task: str, done: int, total: int, unit: Unit) -> None:
-        """Print the progress of a task: at its start, at its end, and at intervals between."""
+        """Tell the amount of a task: at its start, at its end, and at intervals between."""
         now = time.monotonic()
         since, before = self._begun.setdefault(task, (now, done))
-        if now - self._printed.get(task, -LINE_SECONDS) < LINE_SECONDS and done != total:
+        told_at, told = self._told.get(task, (-LINE_SECONDS, -1))
+        if now - told_at < LINE_SECONDS and not (done == total != told):
             return
-        self._printed[task] = now
+        self._told[task] = now, done
         rate = (done - before) / (now - since) if now > since else 0.0
-        remaining = round((total - done) / rate) if rate > 0 and total >= done else None
-        line = {
-            "task": task,
-            "done": done,
-            "total": total,
-            "unit": unit,
-            "rate": round(rate, 1),
-            "remaining_seconds": remaining,
-        }
-        click.echo(json.dumps(line), err=True)
+        self._tell(
+            {
+                "task": task,
+                "done": done,
+                "total": total,
+                "unit": unit,
+                "rate": round(rate, 1),
+                "remaining_seconds": _seconds_left(done, total, rate),
+            }
+        )
 
     def end_task(self, task: str) -> None:
         """Forget a task."""
         self._begun.pop(task, None)
-        self._printed.pop(task, None)
+        self._told.pop(task, None)
 
 
-def _progress_line(task: str, done: int, total: int, unit: Unit) -> str:
-    """`apply: 12/30 changes …`, or `collection/a: 1,200 of 3,000 points …`."""
+def print_amount(amount: dict[str, Any]) -> None:
+    """Print an amount in a line of JSON on stderr."""
+    click.echo(json.dumps(amount), err=True)
+
+
+def _seconds_left(done: int, total: int, rate: float) -> int | None:
+    """The estimated rest; None if there is no estimate."""
+    return round((total - done) / rate) if rate > 0 and total >= done else None
+
+
+def _progress_line(task: str, done: int, total: int, unit: Unit, left: int | None) -> str:
+    """`apply: 12/30 changes, 18 s left …`, or `collection/a: 1,200 of 3,000 points …`."""
     amount = f"{done:,}/{total:,}" if unit == "changes" else f"{done:,} of {total:,}"
-    return f"{task}: {amount} {unit} …"
+    rest = "" if not left else f", {left} s left" if left < 120 else f", {left // 60} min left"
+    return f"{task}: {amount} {unit}{rest} …"
 
 
 def _start_drawing(*, no_color: bool) -> RichProgress:

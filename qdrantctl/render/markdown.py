@@ -41,6 +41,7 @@ from qdrantctl.render.shared.plan_rows import (
     origin_text,
     snapshot_note,
     sum_rebuilds,
+    worst_note,
 )
 from qdrantctl.render.shared.replacement_lines import forecast_lines
 from qdrantctl.render.shared.style import PLAIN, Style
@@ -178,7 +179,9 @@ def _plan_blocks(plan: Plan) -> Iterator[MarkdownBlock]:
         yield MarkdownBlock(
             _NOTICE, f"{_owner_title(plan)} on {code_span(plan.server.url)} ({server})"
         )
-    if why := summaries.blocked_note(plan):
+    if worst := worst_note(c for c in plan.changes if c.action is not Action.NOOP):
+        yield MarkdownBlock(_NOTICE, worst)
+    if why := summaries.blocked_note(plan, "below"):
         yield MarkdownBlock(_NOTICE, f"**{why}**")
     for note in summaries.preparation_note(plan):
         yield MarkdownBlock(_NOTICE, f"{note[0].upper()}{note[1:]}.")

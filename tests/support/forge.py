@@ -133,6 +133,39 @@ class Github(Forge):
     def output(self) -> str:
         return (self.folder / "output").read_text()
 
+    def run_workflow(self, event: str) -> dict[str, str]:
+        """Run the jobs of `qdrantctl.yml` for an event as GitHub does: the result of each.
+
+        A job whose `if` is false is skipped; `failure()` looks at all jobs that it depends on.
+        """
+        jobs = read_pipeline(self.repository / ".github" / "workflows" / "qdrantctl.yml")["jobs"]
+        results: dict[str, str] = {}
+        outputs: dict[str, dict[str, str]] = {}
+        before: dict[str, set[str]] = {}
+        for name, job in jobs.items():  # those that a job needs are above it
+            needs = job.get("needs", [])
+            needed = [needs] if isinstance(needs, str) else needs
+            before[name] = set(needed).union(*(before[each] for each in needed))
+            context = {
+                "failure()": any(results[each] == "failure" for each in before[name]),
+                "success()": all(results[each] == "success" for each in before[name]),
+                "cancelled()": False,
+                "github.event_name": event,
+                "github.event.pull_request.head.repo.full_name": "acme/shop",
+                "github.repository": "acme/shop",
+                **{f"needs.{each}.result": results[each] for each in needed},
+                **{f"needs.{each}.outputs.{output}": value for each in needed
+                   for output, value in outputs.get(each, {}).items()},
+            }  # fmt: skip
+            if event != "pull_request":
+                context["github.event.pull_request.head.repo.full_name"] = ""
+            if not is_true(str(job.get("if", "success()")), context):
+                results[name] = "skipped"
+                continue
+            outputs[name] = self.run_job(name)
+            results[name] = "failure" if self.code else "success"
+        return results
+
     def find_job(self, name: str) -> dict[str, Any]:
         for path in sorted((self.repository / ".github" / "workflows").glob("*.yml")):
             if job := read_pipeline(path)["jobs"].get(name):
@@ -167,6 +200,8 @@ class Github(Forge):
             "GITHUB_STEP_SUMMARY": str(self.folder / "summary.md"),
             "GITHUB_OUTPUT": str(self.folder / "output"),
             "GITHUB_REPOSITORY": "acme/shop",
+            "GITHUB_SERVER_URL": "https://forge.example.com",
+            "GITHUB_RUN_ID": "42",
             "FAKE_GH": str(self.folder),
         }
 
@@ -179,6 +214,17 @@ class Github(Forge):
             return self.secrets[name] if kind in ("secrets", "vars") else contexts[match[1]]
 
         return re.sub(r"\$\{\{ (\S+) \}\}", value, str(text))
+
+
+def is_true(expression: str, context: Mapping[str, object]) -> bool:
+    """An expression of a job's `if`: names, strings, `==`, `!=`, `!`, `&&`, `||` and brackets."""
+    words = re.findall(r"'[^']*'|[\w.-]+(?:\(\))?|==|!=|&&|\|\||[!()]", expression)
+    operators = {"&&": " and ", "||": " or ", "!": " not ", "==": "==", "!=": "!="}
+    written = [
+        operators.get(word) or (word if word in "()" or word[0] == "'" else repr(context.get(word)))
+        for word in words
+    ]
+    return bool(eval("".join(written), {"__builtins__": {}}))  # our own template
 
 
 @dataclass
@@ -223,6 +269,7 @@ class Gitlab(Forge):
             "CI": "true",
             "CI_API_V4_URL": self.url,
             "CI_PROJECT_ID": "3",
+            "CI_JOB_URL": "https://forge.example.com/acme/shop/-/jobs/42",
             "CI_MERGE_REQUEST_IID": "7",
             "QDRANTCTL_GITLAB_TOKEN": "token",
         }

@@ -43,6 +43,26 @@ def page_plan(odd: str = "") -> Plan:
     )  # fmt: skip
 
 
+def page_groups(odd: str = "") -> Plan:
+    """A plan that says the same of several resources, and other things of others."""
+
+    def lower(name: str, *, recorded: int = 1000, cause: Cause = Cause.EDIT, **more: object):
+        limit = field(("strict_mode_config", "max_query_limit"), 1000, 500, recorded=recorded,
+                      because=f"why{odd}")  # fmt: skip
+        return change(Action.UPDATE, f"collection/{name}{odd}", limit, cause=cause, **more)
+
+    alike = [lower(f"shop-{n}", points=n, origin=Origin(file=f"{n}{odd}", line=n + 1))
+             for n in range(20)]  # fmt: skip
+    return plan(
+        *alike,
+        lower("drifted", cause=Cause.DRIFT),
+        lower("applied-long-ago", recorded=7),
+        *(change(Action.CREATE, f"alias/live-{n}", cause=Cause.NEW) for n in range(3)),
+        *(change(Action.DELETE, f"collection/old-{n}") for n in range(3)),
+        references=(Reference(source="alias/live-0", target=alike[0].address),),
+    )
+
+
 def page_drift(odd: str = "") -> Drift:
     def item(name: str, before: object, now: object) -> DriftedResource:
         changed = DriftedField(path=("hnsw_config", f"m{odd}"), before=before, now=now)
@@ -84,6 +104,7 @@ def page_resource(odd: str = "") -> ResourceView:
 
 PAGES = {
     "plan": lambda odd="": html.plan(page_plan(odd)),
+    "groups": lambda odd="": html.plan(page_groups(odd)),
     "drift": lambda odd="": html.drift(page_drift(odd)),
     "audit": lambda odd="": html.audit(page_audit(odd)),
     "report": lambda odd="": html.report(page_report(odd)),

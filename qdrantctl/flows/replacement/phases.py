@@ -44,6 +44,7 @@ LISTED_CONFLICTS = 1000
 
 def fill(step: Fill, _: ChangeProgress, __: ExecutionContext, run: ReplacementRun) -> None:
     """Write every point of the source to the target. Raises StepFailure, ClusterError."""
+    run.report_phase(Phase.FILL)
     if run.record.phase is Phase.CREATE:
         new = find_reference(run.client, run.record.address, step.target)
         run.save(phase=Phase.FILL, new=new or run.record.new)
@@ -112,6 +113,7 @@ def verify(
 
 def _wait_until_filled(step: Verify, run: ReplacementRun) -> None:
     """Wait until another program has filled the target. Raises StepFailure, ClusterError."""
+    run.job.report_progress(f"{run.record.address}: waiting until {step.target} is filled")
     with open_passes(run, step.source, step.target) as passes:
         gate = _gate_of(step, run, passes)
         result = poll(
@@ -221,5 +223,6 @@ def _remove_marks(passes: PassContext) -> None:
 
 def keep_source(step: Keep, _: ChangeProgress, __: ExecutionContext, run: ReplacementRun) -> None:
     """Record until when the source is kept. Raises ClusterError."""
+    run.report_phase(Phase.KEEP)
     until = run.client.server_time + parse_duration(step.duration)
     run.save(phase=Phase.KEEP, keep_until=format_moment(until), returning=False, error="")

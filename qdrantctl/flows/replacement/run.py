@@ -99,9 +99,15 @@ class ReplacementRun:
             return self.client.request(call)
 
     def enter_phase(self, phase: Phase) -> None:
-        """Record that a phase begins, unless it is under way. Raises ClusterError."""
+        """Report a phase, and record that it begins, unless it goes on. Raises ClusterError."""
+        self.report_phase(phase)
         if self.record.phase is not phase:
             self.save(phase=phase, done=0, rate=0.0, cursors={}, error="")
+
+    def report_phase(self, phase: Phase) -> None:
+        """Show which phase is under way."""
+        words = phase.replace("_", " ")
+        self.job.report_progress(f"{self.record.address}: phase {words} of its replacement")
 
     def is_stopped(self) -> bool:
         """Whether the operator has cancelled this run, or paused the replacement.

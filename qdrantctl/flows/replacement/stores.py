@@ -191,7 +191,8 @@ class Meter:
 
     @property
     def _task(self) -> str:
-        return f"{self.run.record.address}: {self.run.record.phase}".replace("_", " ")
+        phase = self.run.record.phase.replace("_", " ")
+        return f"{self.run.record.address}: {phase}"
 
     def show_done(self, done: int) -> None:
         """Show the number of points that this phase is done with."""

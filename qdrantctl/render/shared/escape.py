@@ -63,8 +63,12 @@ def join_names(names: Sequence[str], most: int = LISTED) -> str:
 
 
 def count_noun(number: int, word: str) -> str:
-    """`1 error`, `2 errors`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    """`1 error`, `2 errors`, `3 aliases`, `4 snapshot policies`."""
+    if number == 1:
+        return f"1 {word}"
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return f"{number} {word[:-1]}ies"
+    return f"{number} {word}{'es' if word.endswith('s') else 's'}"
 
 
 def _format_json(value: Json) -> str:

@@ -105,7 +105,10 @@ def _choose_blocks(blocks: Sequence[MarkdownBlock], budget: int) -> list[str]:
 def _name_whole(command: str, details_url: str) -> str:
     """Where the reader finds the whole document."""
     shows = f"`qdrantctl {command}` shows all."
-    return f"{shows} It is kept at {code_span(details_url)}." if details_url else shows
+    if not details_url:
+        return shows
+    is_link = re.fullmatch(r"https?://[^\s<>`]+", details_url) and details_url.isprintable()
+    return f"{shows} It is kept at {f'<{details_url}>' if is_link else code_span(details_url)}."
 
 
 def _cut_notice(changes: int, messages: int, brief: int, max_bytes: int, where: str) -> str:

@@ -30,11 +30,21 @@ class PageRow:
 
 
 @frozen
+class PageMember:
+    """A resource of an entry that shows several."""
+
+    address: str
+    anchor: str
+    about: str
+    """What is its own: points, bytes and place."""
+
+
+@frozen
 class PageEntry:
-    """One resource or rule, with what can be filtered."""
+    """One resource or rule, or several alike ones, with what can be filtered."""
 
     title: str
-    """Its address, or the rule."""
+    """Its address, the rule, or `20 collections`."""
     tags: tuple[tuple[str, str], ...]
     """Name and value of each filter that selects it."""
     sign: str = ""
@@ -47,6 +57,13 @@ class PageEntry:
     rows: tuple[PageRow, ...] = ()
     is_open: bool = False
     """Whether its details are shown at first."""
+    members: tuple[PageMember, ...] = ()
+    """The resources, if there are several."""
+
+    @property
+    def size(self) -> int:
+        """The number of resources or rules."""
+        return len(self.members) or 1
 
 
 @frozen
@@ -79,7 +96,7 @@ class PageList:
 
 @frozen
 class PageFilter:
-    """A group of choices: the values of one tag, each with the number of its entries."""
+    """A group of choices: the values of one tag, each with its number of resources or rules."""
 
     name: str
     choices: tuple[tuple[str, int], ...]
@@ -112,13 +129,13 @@ class Page:
         for section in self.sections:
             for entry in section.entries:
                 for name, value in entry.tags:
-                    counts.setdefault(name, Counter())[value] += 1
+                    counts.setdefault(name, Counter())[value] += entry.size
         return tuple(PageFilter(name, tuple(counted.items())) for name, counted in counts.items())
 
     @property
     def size(self) -> int:
-        """The number of entries."""
-        return sum(len(section.entries) for section in self.sections)
+        """The number of resources or rules."""
+        return sum(entry.size for section in self.sections for entry in section.entries)
 
 
 def page_messages(violations: Iterable[Violation]) -> tuple[PageMessage, ...]:

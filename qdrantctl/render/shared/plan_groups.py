@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from qdrantctl.model.change import Action, Change
@@ -55,11 +55,16 @@ class ChangeGroup:
         return rows if self.is_alone else tuple(replace(row, place="") for row in rows)
 
 
-def group_changes(changes: Iterable[Change]) -> tuple[ChangeGroup, ...]:
-    """Groups in the order of their first changes."""
+def group_changes(
+    changes: Iterable[Change], more: Callable[[Change], object] = lambda _: None
+) -> tuple[ChangeGroup, ...]:
+    """Groups in the order of their first changes.
+
+    `more` is what a format shows of a change beyond text; it is the same within a group.
+    """
     groups: dict[object, list[Change]] = {}
     for change in changes:
-        groups.setdefault(_likeness(change), []).append(change)
+        groups.setdefault((_likeness(change), more(change)), []).append(change)
     result: list[ChangeGroup] = []
     for members in groups.values():
         if len(members) >= FEWEST:

@@ -128,6 +128,29 @@ def heavy_word(change: Change) -> str:
     return HEAVY_WORDS[4] if worst_effect(change.fields) is Effect.REBUILD else ""
 
 
+_LIGHT_WORDS = {
+    Action.UPDATE: "updated",
+    Action.ADOPT: "adopted",
+    Action.CREATE: "created",
+    Action.FORGET: "forgotten",
+    Action.RUN: "run",
+}
+
+
+def effect_word(change: Change) -> str:
+    """What a change does, in one of the heavy words or a light one. Not for a noop."""
+    return heavy_word(change) or _LIGHT_WORDS[change.counted_as]
+
+
+def worst_note(changes: Iterable[Change]) -> str:
+    """`Worst effect: destroyed.`; empty without changes."""
+    found = {effect_word(change) for change in changes}
+    for word in (*HEAVY_WORDS, *_LIGHT_WORDS.values()):
+        if word in found:
+            return f"Worst effect: {word}."
+    return ""
+
+
 def measure_change(change: Change) -> tuple[int | None, int | None]:
     """Points and bytes on disk that a change concerns; None where they are unknown."""
     points, size = change.points, change.disk_bytes

@@ -131,8 +131,11 @@ def _describe_preparation(call: Call) -> str:
     return REGISTRY_NOTE if call.path.endswith("_keys") else LEDGER_NOTE
 
 
-def blocked_note(plan: Plan) -> str:
-    """Why apply would make no changes, and how to proceed; empty for a plan that can be applied."""
+def blocked_note(plan: Plan, where: str = "above") -> str:
+    """Why apply would make no changes, and how to proceed; empty for a plan that can be applied.
+
+    `where` says where the reader finds the errors.
+    """
     refused, errors = plan.summary.refused, len(plan.blocking)
     if not refused and not errors:
         return ""
@@ -140,7 +143,7 @@ def blocked_note(plan: Plan) -> str:
     reasons += [count_noun(errors, "error")] if errors else []
     return (
         f"Apply is blocked by {' and '.join(reasons)}: apply would make no changes. "
-        "Resolve the errors above, or leave a change out with --exclude ADDRESS."
+        f"Resolve the errors {where}, or leave a change out with --exclude ADDRESS."
     )
 
 

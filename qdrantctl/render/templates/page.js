@@ -4,7 +4,12 @@
   const shown = document.getElementById("shown");
   const search = document.getElementById("address");
   const boxes = [...form.querySelectorAll("input[type=checkbox]")];
-  const entries = [...document.querySelectorAll(".entry")];
+  // What is filtered: an entry, or each resource of an entry that shows several.
+  const entries = [...document.querySelectorAll(".entry")].map((entry) => {
+    const members = [...entry.querySelectorAll(".member")];
+    return { entry, parts: members.length ? members : [entry] };
+  });
+  const total = entries.reduce((sum, { parts }) => sum + parts.length, 0);
   const sections = [...document.querySelectorAll(".entries")];
 
   const apply = () => {
@@ -15,25 +20,28 @@
     }
     const text = search.value.trim().toLowerCase();
     let count = 0;
-    for (const entry of entries) {
-      const fits =
-        entry.dataset.address.toLowerCase().includes(text) &&
-        [...wanted].every(([name, values]) => values.has(entry.dataset[name]));
-      entry.hidden = !fits;
-      count += fits;
+    for (const { entry, parts } of entries) {
+      const selected = [...wanted].every(([name, values]) => values.has(entry.dataset[name]));
+      for (const part of parts) {
+        part.hidden = !(selected && part.dataset.address.toLowerCase().includes(text));
+        count += !part.hidden;
+      }
+      entry.hidden = parts.every((part) => part.hidden);
     }
     for (const section of sections) {
       section.hidden = !section.querySelector(".entry:not([hidden])");
     }
-    shown.textContent = `${count} of ${entries.length} shown`;
+    shown.textContent = `${count} of ${total} shown`;
   };
   const reveal = () => {
-    const entry = document.getElementById(location.hash.slice(1));
-    if (!entry?.classList.contains("entry")) return;
+    const target = document.getElementById(location.hash.slice(1));
+    const entry = target?.closest(".entry");
+    if (!entry) return;
     form.reset();
+    apply(); // at once: what is hidden takes no focus
     entry.open = true;
-    entry.scrollIntoView();
-    entry.querySelector("summary").focus();
+    target.scrollIntoView();
+    (target === entry ? entry.querySelector("summary") : target).focus();
   };
 
   form.addEventListener("input", apply);

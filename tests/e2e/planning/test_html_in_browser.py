@@ -72,7 +72,7 @@ def visible(browser) -> list[str]:
     script = """
         return [...document.querySelectorAll(".entry")]
           .filter(entry => entry.checkVisibility())
-          .map(entry => entry.dataset.address)
+          .map(entry => entry.dataset.address ?? entry.querySelector("code").textContent)
     """
     return browser.execute_script(script)
 
@@ -124,8 +124,56 @@ def test_the_filter_selects_by_effect_cause_and_address(browser, tmp_path):
     keep_picture(browser, "plan-filtered")
     find("button[type=reset]").click()
     find("#address").send_keys("COLLECTION/")
-    assert visible(browser) == ["collection/old", "collection/new", "collection/graph"]
+    assert visible(browser) == ["collection/old", "collection/graph", "collection/new"]
     assert find("#shown").text == "3 of 4 shown"
+
+
+def test_the_filter_selects_resources_of_a_group(browser, tmp_path):
+    show(browser, tmp_path, "groups")
+    assert len(visible(browser)) == 7
+    keep_picture(browser, "groups")
+
+    def members() -> list[str]:
+        script = """
+            return [...document.querySelectorAll(".member")]
+              .filter(member => member.checkVisibility())
+              .map(member => member.dataset.address)
+        """
+        return browser.execute_script(script)
+
+    assert members() == [], "a group is folded"
+    browser.find_element("css selector", ".entry:has(.member) summary").click()
+    assert len(members()) == 20
+    browser.find_element("css selector", "#address").send_keys("shop-1")
+    assert len(visible(browser)) == 1
+    assert members() == ["collection/shop-1", *(f"collection/shop-{n}" for n in range(10, 20))]
+    assert browser.find_element("css selector", "#shown").text == "11 of 28 shown"
+    keep_picture(browser, "groups-filtered")
+    browser.find_element("css selector", "input[data-name=cause][value=new]").click()
+    assert members() == visible(browser) == []
+    assert browser.find_element("css selector", "#shown").text == "0 of 28 shown"
+
+
+def test_a_box_of_the_picture_leads_into_its_group(browser, tmp_path):
+    show(browser, tmp_path, "groups")
+    browser.find_element("css selector", "#address").send_keys("drifted")
+    script = "document.querySelector('svg a[aria-label=\"collection/shop-0\"]').focus()"
+    browser.execute_script(script)
+    from selenium.webdriver.common.keys import Keys
+
+    browser.switch_to.active_element.send_keys(Keys.ENTER)
+    reached = browser.switch_to.active_element
+    assert reached.get_attribute("data-address") == "collection/shop-0"
+    assert reached.is_displayed()
+
+
+def test_print_shows_every_resource_of_a_group(browser, tmp_path):
+    show(browser, tmp_path, "groups")
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    shown = browser.find_element("css selector", "main").text
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert all(f"collection/shop-{number}" in shown for number in range(20))
 
 
 def test_a_box_of_the_picture_leads_to_its_change_with_the_keyboard(browser, tmp_path):

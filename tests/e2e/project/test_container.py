@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,9 +13,15 @@ import pytest
 from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.yaml.documents import read_documents
 from tests.support.cli import run_cli
-from tests.support.forge import BIN, ROOT
+from tests.support.forge import BIN, ROOT, read_pipeline
 
 EXAMPLE = ROOT / "examples" / "kubernetes"
+ARGO_CD = "@kubernetes-models/argo-cd@4.0.0"
+CHECK_APPLICATION = """\
+import { Application } from "@kubernetes-models/argo-cd/argoproj.io/v1alpha1/Application";
+import { readFileSync } from "node:fs";
+new Application(JSON.parse(readFileSync(0, "utf8"))).validate();
+"""
 
 
 def docker_runs() -> bool:
@@ -78,6 +85,29 @@ def test_kubernetes_accepts_what_kustomize_builds(built):
         ("Job", "qdrantctl-apply"): "Sync",
         ("Job", "qdrantctl-drift"): "PostSync",
     }
+
+
+def test_argo_cd_accepts_the_application(tmp_path):
+    """By the schema of Argo CD's own resource definitions, as a package for node has it."""
+    if shutil.which("npm") is None:
+        pytest.skip(f"npm downloads {ARGO_CD}")
+    done = subprocess.run(
+        ["npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--prefix", tmp_path,
+         ARGO_CD],
+        capture_output=True,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"npm cannot download {ARGO_CD}")
+    program = tmp_path / "check.mjs"
+    program.write_text(CHECK_APPLICATION)
+    good = read_pipeline(EXAMPLE / "argocd" / "application.yaml")
+    wrong = {**good, "spec": {**good["spec"], "source": {"path": "argocd"}}}
+    found = [
+        subprocess.run(["node", program], input=json.dumps(each), capture_output=True, text=True)
+        for each in (good, wrong)
+    ]
+    assert found[0].returncode == 0, found[0].stderr
+    assert "data/spec/source must have required property repoURL" in found[1].stderr
 
 
 def test_the_jobs_do_what_their_hooks_promise(built, empty_token_qdrant, tmp_path):

@@ -149,6 +149,59 @@ def test_a_pull_request_has_one_comment_for_each_environment(github, shop):
 
 
 @needs_jq
+def test_a_whole_pull_request_and_its_merge(github, shop):
+    """Every job in its order. The three environments are one cluster here, so one can own it."""
+    assert github.run_workflow("pull_request") == {
+        "check": "success", "plan-eu": "success", "apply-eu": "skipped",
+        "plan-us": "success", "apply-us": "skipped", "plan-prod": "success",
+        "apply-prod": "skipped", "comment": "success",
+    }  # fmt: skip
+    assert github.run_workflow("push") == {
+        "check": "success", "plan-eu": "success", "apply-eu": "success",
+        "plan-us": "failure", "apply-us": "skipped", "plan-prod": "skipped",
+        "apply-prod": "skipped", "comment": "skipped",
+    }, github.log  # fmt: skip
+    github.requests()
+    shop.edit("1000", "500")
+    results = github.run_workflow("pull_request")
+    assert (results["plan-us"], results["plan-prod"]) == ("failure", "failure"), "red, and planned"
+    assert results["comment"] == "success"
+    assert [each[0] for each in github.requests()] == ["GET", "PATCH"] * 3
+    assert github.run_workflow("push")["apply-eu"] == "success"
+    manifests = shop.folder / "manifests" / "all.yaml"
+    manifests.write_text(manifests.read_text().replace("500", "400"))
+    shop.git("commit", "--quiet", "--all", "--message", "Without its state")
+    assert set(github.run_workflow("push").values()) == {"failure", "skipped"}
+    assert set(github.run_workflow("pull_request").values()) == {"failure", "skipped", "success"}
+
+
+def test_a_plan_that_is_cut_links_to_its_page(github, shop):
+    """The comment fits the forge; the artifact holds a page with every change."""
+    one = (
+        "---\napiVersion: qdrantctl/v1\nkind: Collection\nmetadata: {name: many-NUMBER}\n"
+        "spec: {vectors: {size: SIZE, distance: Cosine}, metadata: {note: '" + "x" * 60 + "'}}\n"
+    )
+    path = shop.folder / "manifests" / "all.yaml"
+    path.write_text(
+        path.read_text()
+        + "".join(
+            one.replace("NUMBER", f"{number:03}").replace("SIZE", str(number + 1))
+            for number in range(400)
+        )
+    )
+    shop.commit()
+    github.run_job("plan-prod")
+    assert github.code == 0, github.log
+    comment = (github.artifacts / "plan-prod" / "plan-prod.md").read_text()
+    assert len(comment) <= 65536
+    address = "https://forge.example.com/acme/shop/actions/runs/42#artifacts"
+    assert comment.rstrip().endswith(f"It is kept at <{address}>._")
+    page = (github.artifacts / "plan-prod" / "plan-prod.html").read_text()
+    assert 'data-address="collection/many-399"' in page
+    assert "many-399" not in comment
+
+
+@needs_jq
 def test_a_blocked_plan_is_red_and_a_failed_one_too(github, shop, empty_token_qdrant):
     github.run_job("plan-prod")
     github.run_job("apply-prod")
@@ -276,6 +329,7 @@ def test_gitlab_comments_and_applies(gitlab, shop):
         assert [method for method, _ in gitlab.api.requests][:4] == methods
     firsts = [note["body"].splitlines()[0] for note in gitlab.api.notes]
     assert sorted(firsts) == sorted(["x"] * 3 + [marker(name) for name in ("eu", "us", "prod")])
+    assert "collection/products" in (gitlab.artifacts / "plan-prod.html").read_text()
     gitlab.run_job("plan to apply prod")
     assert gitlab.code == 0, gitlab.log
     gitlab.run_job("apply prod", PROD_KEY=API_KEY)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from hashlib import sha256
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -14,7 +17,7 @@ from packaging.requirements import Requirement
 from qdrantctl import __version__
 from qdrantctl.adapters.artifacts.lock_files import render_lock_file
 from tests.support.cli import run_cli
-from tests.support.forge import BIN, ROOT
+from tests.support.forge import BIN, ROOT, read_pipeline
 
 LOCK = ".github/qdrantctl/requirements.txt"
 COMMIT = "0123456789" * 4
@@ -125,3 +128,45 @@ def test_the_lock_has_what_the_program_needs():
         assert versions, requirement
         assert all(requirement.specifier.contains(each) for each in versions), requirement
     assert version("qdrantctl") == __version__
+
+
+@pytest.mark.slow
+def test_the_install_step_installs_exactly_what_is_locked(tmp_path):
+    """In a new environment, from the real registry; a file with another hash is refused."""
+    vendor = tmp_path / "vendor"
+    built = run_pip(BIN, "wheel", "--no-deps", "--wheel-dir", vendor, ROOT)
+    if built.returncode:
+        pytest.skip("the package registry cannot be reached")
+    [wheel] = vendor.glob("*.whl")
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    init = ("init", ".", "--ci", "github", "--package", f"vendor/{wheel.name}")
+    assert run_cli(*init, cwd=tmp_path).code == 0
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "new"], check=True)
+    steps = read_pipeline(tmp_path / ".github/workflows/qdrantctl.yml")["jobs"]["check"]["steps"]
+    [script] = [step["run"] for step in steps if step.get("name", "").startswith("Install")]
+    lock, scripts = tmp_path / LOCK, tmp_path / "new" / "bin"
+    environ = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    environ |= {"GITHUB_WORKSPACE": str(tmp_path), "PATH": f"{scripts}:{os.environ['PATH']}"}
+
+    def install() -> subprocess.CompletedProcess[str]:
+        words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        return subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True)
+
+    good = lock.read_text()
+    digest = sha256(wheel.read_bytes()).hexdigest()
+    lock.write_text(good.replace(digest, "0" * 64))
+    refused = install()
+    assert refused.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in refused.stderr
+    lock.write_text(good)
+    installed = install()
+    assert installed.returncode == 0, installed.stderr
+    done = subprocess.run(
+        ["qdrantctl", "validate"], cwd=tmp_path, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def run_pip(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    line = [folder / "python", "-m", "pip", "--quiet", *words]
+    return subprocess.run([str(word) for word in line], capture_output=True, text=True)

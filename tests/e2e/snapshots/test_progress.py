@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from tests.support.events import details_of, read_events
 from tests.support.terminal import on_terminal
 
 
@@ -34,3 +35,25 @@ def test_a_run_shows_bars_on_a_terminal(node, shop, kept, monkeypatch):
     assert code == 0, shown
     assert "collection/products, node " in shown
     assert "taken" in shown or "nightly" in shown
+
+
+def test_a_run_and_a_restore_tell_their_transfers_as_events(node, shop, kept):
+    (kept / "shop").rename(kept / "elsewhere")  # so that a set is due again
+    events, report = read_events(shop.run(node, "snapshots", "run", "--format", "jsonl"))
+    assert {(each["unit"], each["done"] == each["total"]) for each in last_amounts(events)} == {
+        ("bytes", True)
+    }
+    assert any("taking a snapshot" in text for text in details_of("activity", events))
+    assert details_of("outcome", events) == report["outcomes"]
+    words = ("snapshots", "restore", "collection/products", "--from", f"file://{kept}",
+             "--as", "second", "--auto-approve", "--format", "jsonl")  # fmt: skip
+    events, report = read_events(shop.run(node, *words))
+    assert {each["task"].partition(",")[0] for each in last_amounts(events)} >= {
+        "collection/second"
+    }
+    assert report["outcomes"][0]["status"] == "done"
+
+
+def last_amounts(events):
+    """The last amount of each task."""
+    return {each["task"]: each for each in details_of("progress", events)}.values()

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.formats import MOST_MIB, MOST_SECONDS, measure_alone
+from qdrantctl.cli.output import formats_of
 from qdrantctl.render import diagnostics as violations
 from qdrantctl.render import json, markdown, text
 from qdrantctl.render.shared.style import Style
@@ -130,3 +132,13 @@ def test_json_keeps_letters_of_all_languages():
     from tests.support.plans import change, plan
 
     assert "collection/größe" in json.plan(plan(change(Action.CREATE, "collection/größe")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", formats_of("plan"))
+def test_a_plan_of_2000_changes_is_printed_in_three_seconds_and_200_mib(name):
+    measured = measure_alone(name)
+    assert measured["seconds"] <= MOST_SECONDS
+    assert measured["mib"] <= MOST_MIB
+    if name == "markdown":
+        assert measured["bytes"] <= 65536, "the limit of GitHub"

@@ -14,7 +14,7 @@ from hypothesis import given
 from qdrantctl.model.change import Action
 from qdrantctl.model.plan import Reference
 from qdrantctl.render import html
-from tests.support.pages import CANARY, PAGES, page_drift, page_plan
+from tests.support.pages import CANARY, PAGES, page_drift, page_groups, page_plan
 from tests.support.plans import change, plan, plans, quickly, reports
 
 VOID = {"meta", "input"}
@@ -136,6 +136,30 @@ def test_the_filter_offers_every_effect_and_cause_with_its_number():
         ("effect", "re-indexed"), ("cause", "edit"), ("cause", "new"), ("cause", "drift"),
     }  # fmt: skip
     assert "edit (2)" in html.plan(page_plan())
+
+
+def test_identical_edits_are_one_entry_with_all_of_their_resources():
+    text = html.plan(page_groups())
+    page, shown = Reader(text), re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+    groups = [d for d in page.of("details") if d["class"].startswith("entry")]
+    assert len(groups) == 1 + 2 + 1 + 3, "20 limits, two odd ones, 3 aliases, 3 deletions"
+    assert "~ 20 collections will be updated in-place: " in shown
+    assert "strict_mode_config.max_query_limit: 1000 -&gt; 500" in shown
+    assert "+ 3 aliases will be created" in shown
+    assert shown.count("Fields of ") == 3, "the fields of 20 are one table"
+    members = [item for item in page.of("li") if item.get("class") == "member"]
+    assert [m["data-address"] for m in members[:2]] == ["collection/shop-0", "collection/shop-1"]
+    assert len(members) == 23
+    assert "collection/shop-7 7 points, 7:8" in shown
+    assert "28 of 28 shown" in shown
+    assert "edit (24)" in shown
+    links = [a["href"] for a in page.of("a") if a.get("aria-label") == "collection/shop-0"]
+    assert links == [f"#{members[0]['id']}"]
+
+
+def test_a_change_whose_last_applied_value_or_cause_differs_is_not_in_the_group():
+    titles = [d.get("data-address") for d in Reader(html.plan(page_groups())).of("details")]
+    assert {"collection/drifted", "collection/applied-long-ago"} <= set(titles)
 
 
 def test_the_picture_has_a_box_for_each_resource_and_a_line_for_each_reference():

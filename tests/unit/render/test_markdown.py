@@ -11,7 +11,7 @@ from qdrantctl.model.change import Action
 from qdrantctl.model.field_rule import Effect
 from qdrantctl.model.report import Outcome, OutcomeStatus
 from qdrantctl.model.violation import Violation
-from qdrantctl.render import markdown
+from qdrantctl.render import html, markdown
 from qdrantctl.render.shared.style import Style
 from tests.support.plans import at, change, field, names, plan, plans, quickly, report, reports
 
@@ -68,8 +68,10 @@ def test_a_plan_in_full():
 
 `shop/prod` on `http://localhost:6333` (Qdrant `1.16.3`, cluster mode)
 
+Worst effect: destroyed.
+
 **Apply is blocked by 1 error: apply would make no changes. \
-Resolve the errors above, or leave a change out with --exclude ADDRESS.**
+Resolve the errors below, or leave a change out with --exclude ADDRESS.**
 
 |  | effect | points | bytes on disk |
 | --- | --- | ---: | ---: |
@@ -200,15 +202,23 @@ def test_what_destroys_is_never_grouped():
     assert found.count("will be destroyed") == 5
 
 
-def test_what_was_cut_is_counted_and_kept_elsewhere():
-    style = Style(max_bytes=600, details_url="https://ci.example/runs/7")
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("https://ci.example/runs/7#artifacts", "<https://ci.example/runs/7#artifacts>"),
+        ("s3://bucket/plan.html", "`s3://bucket/plan.html`"),
+        ("https://ci.example/><img src=x>", "`https://ci.example/><img src=x>`"),
+    ],
+)
+def test_what_was_cut_is_counted_and_kept_elsewhere(address, written):
+    style = Style(max_bytes=600, details_url=address)
     alone = [
         change(Action.UPDATE, f"alias/{n}", field(("collection",), "a", f"b{n}")) for n in range(30)
     ]
     found = markdown.plan(plan(*capped(20), *alone), style)
     assert re.search(r"\d+ changes not shown", found)
-    assert found.endswith("It is kept at `https://ci.example/runs/7`._\n")
-    assert_sound(found)
+    assert found.endswith(f"It is kept at {written}._\n")
+    assert_sound(found.removesuffix(f"{written}._\n"))  # the one link of a document is its own
 
 
 def test_long_lists_end_with_a_number():
@@ -294,3 +304,16 @@ The next qdrantctl apply finishes the rest.
 @given(reports)
 def test_reports_are_sound(made):
     assert_sound(markdown.report(made))
+
+
+def test_the_worst_effect_comes_with_the_verdict():
+    light = change(Action.UPDATE, "alias/a", field(("collection",), "a", "b"))
+    heavy = change(Action.UPDATE, "collection/a",
+                   field(("hnsw_config", "m"), 16, 32, effect=Effect.REBUILD))  # fmt: skip
+    assert "\n\nWorst effect: updated.\n\n" in shown(light)
+    assert "\n\nWorst effect: re-indexed.\n\n" in shown(light, heavy)
+    assert "\n\nWorst effect: destroyed.\n\n" in shown(
+        heavy, change(Action.DELETE, "collection/b"), light
+    )
+    assert "Worst" not in shown(change(Action.NOOP, "collection/a"))
+    assert "0 to destroy. Worst effect: updated." in html.plan(plan(light))

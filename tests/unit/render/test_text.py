@@ -14,6 +14,7 @@ from qdrantctl.model.resource import CollectionStorage
 from qdrantctl.model.resource_view import ResourceView
 from qdrantctl.model.violation import Severity, Violation
 from qdrantctl.render import markdown, text
+from qdrantctl.render.shared.escape import count_noun
 from qdrantctl.render.shared.style import Style
 from tests.support.plans import STEP, at, change, field, plan, report
 from tests.support.states import VECTOR, desired, live_collection, question, recorded
@@ -407,3 +408,11 @@ def test_a_resource_shows_its_size_and_the_usage_of_the_quota():
         "in use: memory unknown, disk 73%",
         "node 12: memory 4%, disk 91%; it refuses writes (507)",
     ]
+
+
+def test_nouns_are_counted_as_english_counts_them():
+    nouns = ("error", "alias", "snapshot policy", "access key")
+    assert [count_noun(1, noun) for noun in nouns] == [f"1 {noun}" for noun in nouns]
+    assert [count_noun(3, noun) for noun in nouns] == [
+        "3 errors", "3 aliases", "3 snapshot policies", "3 access keys",
+    ]  # fmt: skip
