@@ -18,7 +18,7 @@ from qdrantctl.flows.replacement.passes.catch_up import catch_up
 from qdrantctl.flows.replacement.passes.context import PassContext
 from qdrantctl.flows.replacement.passes.fill import fill_collection
 from qdrantctl.flows.replacement.passes.sweep import sweep
-from qdrantctl.flows.replacement.replicas import read_while_settled
+from qdrantctl.flows.replacement.replicas import read_while_active
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes
 from qdrantctl.flows.replacement.switch import thaw_collection
@@ -175,6 +175,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
     if run.terms.fill == "external":
         return
     quiet = count = 0
+    both = (step.source, step.target)
     with (
         _conditional_updates(run, step.target),
         open_passes(run, step.source, step.target) as passes,
@@ -182,7 +183,7 @@ def sweep_source(step: Sweep, _: ChangeProgress, __: ExecutionContext, run: Repl
         was_killed = run.record.marked
         run.save(marked=True)
         while quiet < QUIET_SWEEPS:
-            result = read_while_settled(run.job, step.source, partial(sweep, passes))
+            result = read_while_active(run.job, both, partial(sweep, passes))
             run.ensure_running()
             quiet = 0 if result.differences else quiet + 1
             count += 1

@@ -22,7 +22,7 @@ from qdrantctl.flows.replacement.freeze import allow_writes, read_caps, refuse_w
 from qdrantctl.flows.replacement.identity import ensure_both_stand
 from qdrantctl.flows.replacement.passes.carry_over import carry_over_keys
 from qdrantctl.flows.replacement.passes.catch_up import catch_up
-from qdrantctl.flows.replacement.replicas import read_while_settled, wait_for_replicas
+from qdrantctl.flows.replacement.replicas import read_while_active, wait_for_replicas
 from qdrantctl.flows.replacement.run import ReplacementRun, format_moment
 from qdrantctl.flows.replacement.stores import open_passes, warm_up
 from qdrantctl.flows.state.ledger_entry import applied_entry
@@ -83,7 +83,7 @@ def _move_aliases(
             # and that were deleted since.
             is_whole = was_interrupted or run.record.pass_seconds <= LONGEST_PAUSE
             carry_over = catch_up if is_whole else carry_over_keys
-            read_while_settled(run.job, step.source, partial(carry_over, context))
+            read_while_active(run.job, (step.source,), partial(carry_over, context))
     run.ensure_running()
     aliases = _aliases_of(step.source, project)
     project.request(move_request(aliases or step.aliases, step.target))

@@ -1,10 +1,10 @@
-"""A pass over a collection counts only if none of its replicas changed its state meanwhile."""
+"""A pass over a collection counts only if its active replicas stay active meanwhile."""
 
 from __future__ import annotations
 
 import pytest
 
-from qdrantctl.flows.replacement.replicas import MOST_READINGS, read_while_settled
+from qdrantctl.flows.replacement.replicas import MOST_READINGS, read_while_active
 from qdrantctl.model.errors import ClusterError
 from tests.cluster.test_freeze import job_of
 from tests.support.project import VECTORS, asked
@@ -38,12 +38,12 @@ class Pass:
 
 def test_it_is_repeated_until_they_stay_as_they_are(collection):
     with job_of(collection) as job:
-        assert read_while_settled(job, "c", Pass(collection, 0)) == 1
-        assert read_while_settled(job, "c", Pass(collection, 2)) == 3
+        assert read_while_active(job, ("c",), Pass(collection, 0)) == 1
+        assert read_while_active(job, ("c",), Pass(collection, 2)) == 3
 
 
 def test_replicas_that_never_rest_are_told(collection):
     reading = Pass(collection, MOST_READINGS)
-    with job_of(collection) as job, pytest.raises(ClusterError, match="replicas of c keep"):
-        read_while_settled(job, "c", reading)
+    with job_of(collection) as job, pytest.raises(ClusterError, match="replicas of c fall behind"):
+        read_while_active(job, ("c",), reading)
     assert reading.readings == MOST_READINGS
