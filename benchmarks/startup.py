@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.delay_proxy import delay_proxy
 from benchmarks.ratio import PYTHON, QDRANTCTL, Row, compare, run
-from benchmarks.workload import applied_project
+from benchmarks.workload import PROJECT, PROJECT_FILE, applied_project
 
 COUNT = 5
 ROUND_TRIP = 0.05
@@ -60,9 +60,11 @@ def rows(folder: Path) -> Iterator[Row]:
             repeats=21,
         )
         with delay_proxy(url, ROUND_TRIP) as proxy:
+            # `--url` would make it an environment of its own, which owns nothing.
+            (project / PROJECT_FILE).write_text(PROJECT.format(url=proxy.url))
             for task, bound in TRIPS.items():
                 proxy.clear()
-                run([QDRANTCTL, task, "--url", proxy.url], project)
+                run([QDRANTCTL, task], project)
                 yield Row(
                     f"round trips of `{task}` of {COUNT} collections",
                     str(proxy.round_trips),

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.ratio import QDRANTCTL, run
 from tests.support.servers import Node
 
+PROJECT_FILE = "qdrantctl.yaml"
 PROJECT = """\
 apiVersion: qdrantctl/v1
 kind: Project
@@ -36,7 +37,7 @@ def names(count: int) -> list[str]:
 def project(folder: Path, count: int, url: str) -> Path:
     """A project of that many collections, a file each, every other one with a payload index."""
     (folder / "manifests").mkdir(parents=True)
-    (folder / "qdrantctl.yaml").write_text(PROJECT.format(url=url))
+    (folder / PROJECT_FILE).write_text(PROJECT.format(url=url))
     for number, name in enumerate(names(count)):
         text = MANIFEST.format(name=name) + (INDEX if number % 2 else "")
         (folder / "manifests" / f"{name}.yaml").write_text(text)

@@ -18,6 +18,7 @@ PHASES = ("create", "fill", "catch_up", "gate", "switch", "sweep", "keep")
 LATEST = (0.0, 0.05, 0.2, 0.5, 1.0)
 """Seconds after the beginning of a phase, at most."""
 SETTLE = 1.0
+REPLICAS_SECONDS = 180
 
 
 class Campaign:
@@ -102,6 +103,7 @@ class Campaign:
         verdicts = []
         for node in self.site.nodes:
             connection = Connection([node.http_port])
+            wait_for_replicas(connection)
             verdicts.append(self.oracle.judge(connection, listed, self.windows))
             connection.close()
         return verdicts
@@ -125,3 +127,18 @@ class Campaign:
             "listed": len(self.watch.conflicts),
             "listed_wrongly": len(worst.listed_wrongly),
         }
+
+
+def wait_for_replicas(connection: Connection) -> None:
+    """Return when the node of a connection has every replica, after it was away."""
+    deadline = time.monotonic() + REPLICAS_SECONDS
+    while True:
+        try:
+            topology = connection.ask("GET", f"/collections/{ALIAS}/cluster")
+            shards = [*topology["local_shards"], *topology["remote_shards"]]
+            if not topology["shard_transfers"] and all(s["state"] == "Active" for s in shards):
+                return
+        except (OSError, AssertionError):
+            topology = {}
+        assert time.monotonic() < deadline, topology
+        time.sleep(0.5)

@@ -52,9 +52,9 @@ def test_killed_on_one_node(empty_qdrant, campaign, conclude):
 def test_killed_on_three_nodes(nodes, campaign, conclude, sharded):
     running = campaign(nodes, POINTS, spec={"replication_factor": 2}, sharded=sharded)
     with running.running():
-        kill_again_and_again(running, KILLS // 4)
+        kill_again_and_again(running, KILLS // 2)
     keys = ", custom shard keys" if sharded else ""
-    conclude(running, f"three nodes{keys}, {KILLS // 4} kills and a rollback")
+    conclude(running, f"three nodes{keys}, {KILLS // 2} kills and a rollback")
 
 
 @only_full
