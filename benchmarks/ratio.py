@@ -15,6 +15,7 @@ from pathlib import Path
 
 PYTHON = sys.executable
 QDRANTCTL = str(Path(sys.executable).parent / "qdrantctl")
+IMPORT = [PYTHON, "-c", "import pydantic; pydantic.BaseModel"]
 COMPILED = tempfile.TemporaryDirectory(prefix="qdrantctl-bench-pyc-")
 ENVIRON = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "QDRANT"))} | {
     "PYTHONPYCACHEPREFIX": COMPILED.name,

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.delay_proxy import delay_proxy
-from benchmarks.ratio import PYTHON, QDRANTCTL, Row, compare, run
+from benchmarks.ratio import IMPORT, PYTHON, QDRANTCTL, Row, compare, run
 from benchmarks.workload import PROJECT, PROJECT_FILE, applied_project
 
 COUNT = 5
 ROUND_TRIP = 0.05
-IMPORT = [PYTHON, "-c", "import pydantic; pydantic.BaseModel"]
 LIBRARIES = """
 import sys
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,10 @@ from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import FieldTree, Path, value_inside
+from qdrantctl.model.spec_memo import SpecMemo
+
+KnownDiffs = SpecMemo[tuple[FieldChange, ...]]
+"""The differences of specs, at the places of the first resource with them."""
 
 
 @frozen
@@ -27,6 +32,8 @@ class DiffContext:
     """The origin of a stated value in its file."""
     new: bool = False
     """The resource has no record, so the side that changed is unknown."""
+    known: KnownDiffs = dataclasses.field(default_factory=SpecMemo, compare=False, repr=False)
+    """Of resources whose specs are shared."""
     recreates: bool = False
     """A fixed part of a key is changed by replacing the resource, as `lifecycle.replace` says."""
 
@@ -42,7 +49,7 @@ def diff(
     shape: FieldTree, desired: Json, live: Json, recorded: Json, context: DiffContext
 ) -> tuple[FieldChange, ...]:
     """Every difference between `desired` and `live`, worst and harmless alike, in spec order."""
-    return tuple(_diff_section((), shape, desired, live, recorded, context, owned=False))
+    return _recall_diff(shape, (desired, live, recorded), context, owned=False)
 
 
 def diff_states(
@@ -51,7 +58,27 @@ def diff_states(
     """Every difference between two states of a resource."""
     if json_equal(before, now):
         return ()
-    return tuple(_diff_section((), shape, before, now, before, context, owned=True))
+    return _recall_diff(shape, (before, now, before), context, owned=True)
+
+
+def _recall_diff(
+    shape: FieldTree, specs: tuple[Json, Json, Json], context: DiffContext, *, owned: bool
+) -> tuple[FieldChange, ...]:
+    """The differences of specs, at their places in this file if they were compared before."""
+    has_places = context.place(()) is not None
+    traits = (
+        id(shape), context.server, context.exclusive, context.ignored, context.new,
+        context.recreates, owned, has_places,
+    )  # fmt: skip
+    fields = context.known.recall(
+        specs, lambda: tuple(_diff_section((), shape, *specs, context, owned=owned)), *traits
+    )
+    return tuple(
+        change.placed_at(origin)
+        if change.origin is not ABSENT and (origin := context.place(change.path))
+        else change
+        for change in fields
+    )
 
 
 def _diff_section(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cached_property
 
-from qdrantctl.engine.diff import diff_states
+from qdrantctl.engine.diff import KnownDiffs, diff_states
 from qdrantctl.engine.hidden import describe_hidden, find_hidden, show_way_out
 from qdrantctl.engine.planning.compare import (
     Comparison,
@@ -46,12 +46,13 @@ class DriftInput:
     kind: Kind
     server: Server
     today: date
+    known: KnownDiffs
 
     @cached_property
     def comparison(self) -> Comparison:
         """What differs between the last apply and the cluster."""
         return compare_since_apply(
-            self.recorded, self.live, self.desired, self.kind, self.server, self.today
+            self.recorded, self.live, self.desired, self.kind, self.server, self.today, self.known
         )
 
     @property
@@ -252,7 +253,14 @@ def _make_drift_input(
     assert applied.record is not None
     desired = plan_input.desired.get(applied.address)
     return DriftInput(
-        applied, applied.record, live, desired, kind, plan_input.server, plan_input.today
+        applied,
+        applied.record,
+        live,
+        desired,
+        kind,
+        plan_input.server,
+        plan_input.today,
+        plan_input.diffs,
     )
 
 
@@ -280,7 +288,9 @@ def _edited_fields(
 ) -> Iterator[DriftedField]:
     """The fields in which the manifest differs from the last-applied spec."""
     live = plan_input.live.get(applied.address)
-    for change in compare_with_record(desired, applied, kind, plan_input.server, plan_input.today):
+    for change in compare_with_record(
+        desired, applied, kind, plan_input.server, plan_input.today, plan_input.diffs
+    ):
         because = change.because if change.effect is Effect.KEPT else ""
         if live is not None and _has_value(live.spec, change.path, change.desired):
             because = "already on the cluster"

@@ -10,8 +10,12 @@ from pathlib import Path as FilePath
 
 from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests.edit import remove_field, rename_field
-from qdrantctl.adapters.manifests.load import DeclaredResource, ManifestSource
-from qdrantctl.adapters.manifests.locate import locate_finding, path_as_written
+from qdrantctl.adapters.manifests.locate import (
+    DeclaredResource,
+    ManifestSource,
+    locate_finding,
+    path_as_written,
+)
 from qdrantctl.adapters.manifests.sources import STDIN
 from qdrantctl.adapters.manifests.validation import FieldError
 from qdrantctl.adapters.manifests.write import write_files

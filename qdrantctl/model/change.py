@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from operator import not_
@@ -103,6 +103,19 @@ class FieldChange(LazyModel):
         is_limit = self.path[0] == "strict_mode_config" or not isinstance(self.live, list)
         return self.because == NOT_MANAGED and is_limit
 
+    def placed_at(self, origin: Origin) -> FieldChange:
+        """The same for the same value in another file; it must have an origin already.
+
+        Plans copy hundreds of thousands of them. `model_copy` takes four times as long.
+        """
+        copied = FieldChange.__new__(FieldChange)
+        inside = object.__setattr__
+        inside(copied, "__dict__", {**self.__dict__, "origin": origin})
+        inside(copied, "__pydantic_fields_set__", self.__pydantic_fields_set__)
+        inside(copied, "__pydantic_extra__", None)
+        inside(copied, "__pydantic_private__", None)
+        return copied
+
     @field_serializer("effect")
     def _effect_name(self, effect: Effect) -> str:
         return effect.name.lower()
@@ -117,6 +130,18 @@ class FieldChange(LazyModel):
 def worst_effect(fields: Iterable[FieldChange]) -> Effect:
     """The effect that decides the action on a resource."""
     return max((field.effect for field in fields), default=Effect.SAME)
+
+
+def identify_fields(fields: Iterable[FieldChange]) -> Hashable:
+    """Equal for fields with the very same values. Where they are stated does not count.
+
+    Compare it only while the fields of both sides exist.
+    """
+    return tuple(
+        (f.path, f.effect, f.cause, f.because, f.direction, f.destroys_data, id(f.desired),
+         id(f.live), id(f.recorded))
+        for f in fields
+    )  # fmt: skip
 
 
 class SchemaVersion(LazyModel):
@@ -207,8 +232,8 @@ class Change(LazyModel):
     @property
     def counted_as(self) -> Action:
         """The action that summaries count: an adoption that changes fields is an update."""
-        changes_fields = worst_effect(self.fields) > Effect.KEPT
-        return Action.UPDATE if self.action is Action.ADOPT and changes_fields else self.action
+        is_update = self.action is Action.ADOPT and worst_effect(self.fields) > Effect.KEPT
+        return Action.UPDATE if is_update else self.action
 
     @property
     def retires(self) -> bool:

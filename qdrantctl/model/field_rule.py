@@ -181,8 +181,10 @@ def json_equal(first: Json, second: Json) -> bool:
     The server sometimes reads a number of 17 digits as one of its neighbours (1.16.3 gives
     0.4664815503593344 for 0.46648155035933436), so the last bit of a float does not count.
     """
+    if first is second:
+        return True
     if isinstance(first, bool) or isinstance(second, bool):
-        return first is second
+        return False
     if isinstance(first, dict) and isinstance(second, dict):
         return first.keys() == second.keys() and all(
             json_equal(first[key], second[key]) for key in first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from dataclasses import field
 from datetime import date
 from functools import cached_property
@@ -19,6 +19,7 @@ from qdrantctl.model.lazy_model import LazyModel
 from qdrantctl.model.quota import NodeUsage
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import Path
+from qdrantctl.model.spec_memo import SpecMemo
 
 
 class Origin(LazyModel):
@@ -233,12 +234,10 @@ class Resource:
     @cached_property
     def digest(self) -> str:
         """sha256 over address, spec and lifecycle: its desired state."""
-        return json_digest(
-            {
-                "address": str(self.address),
-                "spec": self.spec,
-                "lifecycle": self.lifecycle.document(),
-            }
+        address, lifecycle = str(self.address), self.lifecycle.document()
+        return _text_digest(
+            f'{{"address":{canonical_json(address)},"lifecycle":{canonical_json(lifecycle)},'
+            f'"spec":{_SPEC_TEXTS.recall((self.spec,), lambda: canonical_json(self.spec))}}}'
         )
 
     @property
@@ -270,6 +269,20 @@ class Inventory(Mapping[Address, Resource]):
     def __getitem__(self, address: Address) -> Resource:
         return self._resources[address]
 
+    def get(  # type: ignore[override]  # that of Mapping raises and catches KeyError
+        self, address: Address, default: Resource | None = None
+    ) -> Resource | None:
+        """The resource at an address, or None."""
+        return self._resources.get(address, default)
+
+    def values(self) -> ValuesView[Resource]:
+        """The resources."""
+        return self._resources.values()
+
+    def items(self) -> ItemsView[Address, Resource]:
+        """Each address with its resource."""
+        return self._resources.items()
+
     def __contains__(self, address: object) -> bool:
         return address in self._resources
 
@@ -290,4 +303,11 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 def json_digest(value: Json) -> str:
     """`sha256:…` of the canonical JSON."""
-    return "sha256:" + hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return _text_digest(canonical_json(value))
+
+
+def _text_digest(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+_SPEC_TEXTS: SpecMemo[str] = SpecMemo()

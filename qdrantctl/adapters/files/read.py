@@ -13,6 +13,8 @@ from qdrantctl.model.violation import Violation
 
 MAX_SOURCE_BYTES = 10_000_000
 """The largest manifest or project file that is read."""
+_SMALLEST_READ = 65_536
+"""Bytes; some systems report files as empty that are not."""
 READABLE_HINT = "Name a file that can be read; pipe the output of another program to `-f -`."
 
 
@@ -54,10 +56,14 @@ def read_regular_file(path: Path, max_bytes: int) -> bytes | None:
             return None
         parts: list[bytes] = []
         remaining = max_bytes + 1
-        while remaining and (part := os.read(number, remaining)):
+        size = max(status.st_size + 1, _SMALLEST_READ)
+        after = status
+        while remaining and (part := os.read(number, min(size, remaining))):
             parts.append(part)
             remaining -= len(part)
-        after = os.fstat(number)
+            after = os.fstat(number)
+            if after.st_size == max_bytes + 1 - remaining:
+                break  # nothing follows
         if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             raise OSError(errno.EAGAIN, "it was changed while it was read; run the command again")
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ruamel.yaml.error import YAMLError
 
-from qdrantctl.adapters.manifests.load import ManifestSource
+from qdrantctl.adapters.manifests.locate import ManifestSource
 from qdrantctl.adapters.yaml.editor import CannotEdit, YamlEditor
 from qdrantctl.adapters.yaml.nodes import YamlNode, compose_nodes
 from qdrantctl.model.field_rule import Json

@@ -9,22 +9,29 @@ from pathlib import Path as FilePath
 from typing import NamedTuple
 
 from qdrantctl.adapters.files.read import read_source
-from qdrantctl.adapters.files.source_text import Position, SourceText
+from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests.environments import check_environments
 from qdrantctl.adapters.manifests.lifecycle import check_lifecycle
-from qdrantctl.adapters.manifests.locate import locate_finding, path_as_written
+from qdrantctl.adapters.manifests.locate import (
+    DeclaredResource,
+    KnownPlaces,
+    ManifestSource,
+    locate_finding,
+    make_locator,
+)
 from qdrantctl.adapters.manifests.sources import NO_ENVIRONMENT, ManifestSearch, Sources
 from qdrantctl.adapters.manifests.validation import FieldError, validate_document
 from qdrantctl.adapters.secrets.detect import DetectedSecret, find_secrets
 from qdrantctl.adapters.secrets.redact import redact, redact_secrets
-from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS, YamlDocument, read_documents
+from qdrantctl.adapters.yaml.blocks import BlockReader
+from qdrantctl.adapters.yaml.documents import MAX_PROBLEMS
 from qdrantctl.model.address import OWN_PREFIX, Address, unsendable_reason
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Kind, Overlay
 from qdrantctl.model.manifest import API_VERSION, Envelope
 from qdrantctl.model.resource import Inventory, Origin, Resource
-from qdrantctl.model.spec import FieldTree, Path, client_side_fields, field_tree_of
+from qdrantctl.model.spec import client_side_fields, field_tree_of
 from qdrantctl.model.violation import Finding, Severity, Violation
 
 TEMPLATES = (".j2",)
@@ -47,50 +54,6 @@ class LoadedManifests:
     def locate_finding(self, resource: Resource, finding: Finding) -> Violation:
         """The violation for a finding, at its line in the manifest or in an overlay."""
         return locate_finding(resource, finding, self.declared, self.overlays)
-
-
-@frozen
-class ManifestSource:
-    """One manifest, and its place in a document: the root, or an item of a List."""
-
-    page: SourceText
-    document: YamlDocument
-    value: Json
-    prefix: Path = ()
-    secrets: tuple[DetectedSecret, ...] = ()
-    """Secrets in the document, which output must not contain."""
-    api_key: str | None = field(default=None, repr=False)
-    """The API key in use, None if unknown."""
-
-    def position_of(self, path: Path, *, key: bool = False) -> Position:
-        """Line and column of the value at a path of the manifest, or of its key."""
-        return self.document.position_of((*self.prefix, *path), key=key)
-
-    def position_in_file(self, path: Path) -> Position | None:
-        """The position in the file before templates; None where that is unknown."""
-        return self.page.position_in_file(self.position_of(path))
-
-    def make_violation(
-        self, fault: FieldError, severity: Severity = Severity.ERROR, address: str = ""
-    ) -> Violation:
-        """The violation for an error, at its line of the manifest."""
-        violation = self.page.make_violation(
-            fault.rule,
-            fault.message,
-            fault.hint,
-            self.position_of(fault.path, key=fault.key),
-            severity=severity,
-            address=address,
-        )
-        document = None if self.page.template_trace else self.document
-        return redact_secrets(violation, self.secrets, self.api_key, document)
-
-
-class DeclaredResource(NamedTuple):
-    """The manifest of a resource, and the fields of its kind."""
-
-    source: ManifestSource
-    shape: FieldTree
 
 
 class ReadSpec(NamedTuple):
@@ -188,8 +151,14 @@ class _ManifestReader:
     """Every environment of the project; empty if unknown."""
     resources: dict[Address, Resource] = field(default_factory=dict)
     declared: dict[Address, DeclaredResource] = field(default_factory=dict)
+    blocks: BlockReader = field(default_factory=BlockReader)
     specs: dict[str, ReadSpec] = field(default_factory=dict)
     """The valid specs by kind and text."""
+    places: KnownPlaces = field(default_factory=dict)
+    searched: dict[tuple[str, int], tuple[Json, tuple[DetectedSecret, ...]]] = field(
+        default_factory=dict
+    )
+    """The secrets in the top-level values of documents."""
     problems: list[Violation] = field(default_factory=list)
     reported_positions: set[tuple[str, int, int]] = field(default_factory=set)
     """Positions of YAML errors in the current page: no further error is reported for them."""
@@ -213,14 +182,14 @@ class _ManifestReader:
 
     def read_source(self, page: SourceText) -> None:
         """Read every manifest of a page. After MAX_PROBLEMS errors the rest is skipped."""
-        documents, problems = read_documents(page)
+        documents, problems = self.blocks.read_file(page)
         self.problems += [redact_secrets(problem, (), self.api_key) for problem in problems]
         self.reported_positions = {
             _describe_position(p) for p in problems if isinstance(p.column, int)
         }
         self.remaining_errors = MAX_PROBLEMS - len(problems)
         for document in documents:
-            secrets = tuple(find_secrets(document.value, self.api_key))
+            secrets = tuple(self._find_secrets(document.value))
             source = ManifestSource(page, document, document.value, (), secrets, self.api_key)
             self._add_errors(source, *map(_describe_secret, secrets))
             self.read_document(source)
@@ -228,6 +197,18 @@ class _ManifestReader:
             last_problem = self.problems[-1]
             hint = f"{last_problem.hint} This file has more errors than are listed here.".strip()
             self.problems[-1] = last_problem.model_copy(update={"hint": hint})
+
+    def _find_secrets(self, value: Json) -> Iterator[DetectedSecret]:
+        """The secrets in a document. Parts that documents share are searched once."""
+        if not isinstance(value, dict):
+            yield from find_secrets(value, self.api_key)
+            return
+        for key, inner in value.items():
+            seen, secrets = self.searched.get((key, id(inner)), (None, ()))
+            if seen is not inner:
+                secrets = tuple(find_secrets({key: inner}, self.api_key))
+                self.searched[key, id(inner)] = inner, secrets
+            yield from secrets
 
     def read_document(self, source: ManifestSource) -> None:
         """A manifest, or a List of them."""
@@ -310,7 +291,7 @@ class _ManifestReader:
             lifecycle=lifecycle,
             labels=envelope.metadata.labels,
             declared=spec.client_side,
-            locate=lambda path: source.position_in_file(path_as_written(source, shape, path)),
+            locate=make_locator(source, shape, self.places),
         )
 
     def _read_spec(

@@ -110,10 +110,10 @@ class ManifestSearch:
                 READABLE_HINT,
             )
 
-        for path in _walk_folder(folder, failed):
+        for path, is_folder in _walk_folder(folder, failed):
             if not path.name.endswith(SUFFIXES):
                 continue
-            if _is_folder(path):
+            if is_folder:
                 message = "a folder has the name of a manifest"
                 self._add_problem(path, "QC001", message, "Rename it.")
             else:
@@ -223,8 +223,8 @@ def _match_parts(
         return
     visited.add(visit)
     if part == "**":
-        for path in _walk_folder(folder, lambda *_: None):
-            if _is_folder(path):
+        for path, is_folder in _walk_folder(folder, lambda *_: None):
+            if is_folder:
                 yield from _match_parts(path, rest, visited)
         return
     for path in children:
@@ -232,29 +232,38 @@ def _match_parts(
             yield from _match_parts(path, rest, visited)
 
 
-def _walk_folder(folder: Path, failed: Callable[[Path, OSError], None]) -> Iterator[Path]:
-    """A folder and everything below it, sorted, without hidden names; each real folder once."""
+def _walk_folder(
+    folder: Path, failed: Callable[[Path, OSError], None]
+) -> Iterator[tuple[Path, bool]]:
+    """A folder and everything below it, sorted, without hidden names; each real folder once.
+
+    With each path it is said whether it is a folder.
+    """
     visited: set[FileId] = set()
-    waiting = [folder]
+    waiting = [(folder, _is_folder(folder))]
     while waiting:
-        path = waiting.pop()
-        if not _is_folder(path):
-            yield path
+        path, is_folder = waiting.pop()
+        if not is_folder:
+            yield path, False
             continue
         try:
             file_id = _file_id(path)
-            children = sorted(path.iterdir(), key=_file_name, reverse=True)
+            with os.scandir(path) as entries:
+                children = sorted(((e.name, _leads_to_folder(e)) for e in entries), reverse=True)
         except OSError as error:
             failed(path, error)
             continue
         if file_id not in visited:
             visited.add(file_id)
-            yield path
-            waiting += [child for child in children if not child.name.startswith(".")]
+            yield path, True
+            waiting += [(path / name, inner) for name, inner in children if name[:1] != "."]
 
 
-def _file_name(path: Path) -> str:
-    return path.name
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is a folder, or a link to one."""
+    if entry.is_symlink():
+        return _is_folder(Path(entry.path))
+    return entry.is_dir()
 
 
 def _file_id(path: Path) -> FileId:

@@ -12,7 +12,8 @@ from qdrantctl.adapters.files.source_text import SourceText
 from qdrantctl.adapters.manifests.validation import validate_document
 from qdrantctl.adapters.secrets.detect import find_secrets
 from qdrantctl.adapters.secrets.redact import redact_violation
-from qdrantctl.adapters.yaml.documents import YamlDocument, read_documents
+from qdrantctl.adapters.yaml.documents import read_documents
+from qdrantctl.adapters.yaml.positions import YamlDocument
 from qdrantctl.model.errors import ManifestError
 from qdrantctl.model.field_rule import Json
 from qdrantctl.model.frozen import frozen

@@ -18,6 +18,7 @@ from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.frozen import frozen
 from qdrantctl.model.resource import Lifecycle, Record, Resource
 from qdrantctl.model.server import Server
+from qdrantctl.model.spec_memo import SharedSpecs
 from qdrantctl.model.step import Call, collection_path, wait_query
 
 LEDGER_COLLECTION = OWN_PREFIX
@@ -125,11 +126,13 @@ def ledger_point_id(address: str) -> str:
     return str(uuid5(_ID_NAMESPACE, address))
 
 
-def parse_entry(payload: Mapping[str, Json]) -> Resource:
-    """An entry as a resource with its record."""
+def parse_entry(payload: Mapping[str, Json], shared: SharedSpecs | None = None) -> Resource:
+    """An entry as a resource with its record; its specs are those of `shared` that are alike."""
+    shared = shared or SharedSpecs()
+    observed = payload.get("observed")
     return Resource(
         address=Address.parse(payload["address"]),
-        spec=payload["spec"],
+        spec=shared.share(payload["spec"]),
         lifecycle=Lifecycle.parse(payload.get("lifecycle") or {}),
         record=Record(
             owner=str(payload["owner"]),
@@ -142,7 +145,7 @@ def parse_entry(payload: Mapping[str, Json]) -> Resource:
             who=str(payload.get("who") or ""),
             when=str(payload.get("when") or ""),
             server=str(payload.get("server") or ""),
-            observed=payload["observed"] if isinstance(payload.get("observed"), dict) else None,
+            observed=shared.share(observed) if isinstance(observed, dict) else None,
             generations=tuple(payload.get("generations") or ()),
         ),
     )

@@ -14,7 +14,7 @@ from qdrantctl.adapters.secrets.detect import (
     key_pattern,
     may_be_secret,
 )
-from qdrantctl.adapters.yaml.documents import NodePositions, YamlDocument
+from qdrantctl.adapters.yaml.positions import YamlDocument
 from qdrantctl.model.field_rule import ABSENT, Json
 from qdrantctl.model.resource import Origin
 from qdrantctl.model.secret_spelling import hide_secret
@@ -107,18 +107,12 @@ def _redact_line(
     line = violation.origin.line if isinstance(violation.origin, Origin) else 0
     for secret in secrets:
         first_line, column = document.position_of(secret.path, key=secret.key)
-        after = (number for number in _lines_with_keys(document.marks) if number > first_line)
+        after = (number for number in document.lines_with_keys() if number > first_line)
         if line == first_line:
             snippet = snippet[: column - 1] + HIDDEN
         elif first_line < line < min(after, default=line + 1):
             return HIDDEN
     return snippet
-
-
-def _lines_with_keys(marks: NodePositions | None) -> Iterator[int]:
-    for entry in (marks or {}).values():
-        yield entry.key_position[0]
-        yield from _lines_with_keys(entry.below)
 
 
 def _key_sources(document: YamlDocument) -> Iterator[tuple[Path, Json]]:

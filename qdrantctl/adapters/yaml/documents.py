@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -25,11 +25,16 @@ from ruamel.yaml.events import (
 
 from qdrantctl.adapters.files.source_text import Position, SourceText
 from qdrantctl.adapters.yaml.json_text import read_json
+from qdrantctl.adapters.yaml.positions import (
+    NodePosition,
+    NodePositions,
+    YamlDocument,
+    pack_position,
+    unpack_position,
+)
 from qdrantctl.adapters.yaml.scalars import AmbiguousScalar, parse_plain_scalar
 from qdrantctl.adapters.yaml.syntax_errors import explain_syntax_error
 from qdrantctl.model.field_rule import ABSENT, Json
-from qdrantctl.model.frozen import frozen
-from qdrantctl.model.spec import Path
 from qdrantctl.model.violation import Violation
 
 MAX_DEPTH = 100
@@ -43,53 +48,6 @@ MAX_PROBLEMS = 100
 """The most errors that are reported of one file."""
 
 _STR_TAGS = ("!", "tag:yaml.org,2002:str")
-
-
-class NodePosition(NamedTuple):
-    """The position of an entry of a mapping or a list, and the positions below it.
-
-    A position is one number, since 10,000 manifests have half a million of them.
-    """
-
-    start: int
-    inner: int
-    """The same as `start` in a list."""
-    below: NodePositions | None
-
-    @property
-    def key_position(self) -> Position:
-        """Where the entry begins."""
-        return _unpack_position(self.start)
-
-    @property
-    def value_position(self) -> Position:
-        """Where its value begins."""
-        return _unpack_position(self.inner)
-
-
-NodePositions = dict[str | int, NodePosition]
-
-
-@frozen
-class YamlDocument:
-    """One YAML document: a plain value, and the position of each part of it."""
-
-    value: Json
-    line: int
-    """Where it begins, from 1."""
-    marks: NodePositions | None
-
-    def position_of(self, path: Path, *, key: bool = False) -> Position:
-        """The position of the value at `path` (or its key), or of its nearest parent."""
-        result: Position = (self.line, 1)
-        marks = self.marks
-        for position, step in enumerate(path, 1):
-            entry = marks.get(step) if marks else None
-            if entry is None:
-                break
-            result = entry.key_position if key or position < len(path) else entry.value_position
-            marks = entry.below
-        return result
 
 
 def read_documents(page: SourceText) -> tuple[list[YamlDocument], list[Violation]]:
@@ -222,10 +180,10 @@ class _DocumentReader:
                 merges.append((self._read_value(inner, depth)[0], event))
                 continue
             if key in result:
-                self._report_duplicate_key(event, key, marks[key].key_position)
+                self._report_duplicate_key(event, key, unpack_position(marks[key].start))
             value, below = self._read_value(inner, depth)
-            where = _pack_position(event.start_mark)
-            marks[key] = NodePosition(where, _pack_position(inner.start_mark), below)
+            where = pack_position(event.start_mark)
+            marks[key] = NodePosition(where, pack_position(inner.start_mark), below)
             result[key] = value
         for value, event in merges:
             self._merge_keys(result, value, event, marks)
@@ -235,7 +193,7 @@ class _DocumentReader:
         result: list[Json] = []
         while type(event := self.next_event()) is not SequenceEndEvent:
             value, below = self._read_value(event, depth)
-            start = _pack_position(event.start_mark)
+            start = pack_position(event.start_mark)
             marks[len(result)] = NodePosition(start, start, below)
             result.append(value)
         return result
@@ -309,7 +267,7 @@ class _DocumentReader:
         self, target: dict[str, Json], value: Json, event: Any, marks: NodePositions
     ) -> None:
         """`<<: *defaults` adds the keys of one or more mappings that `target` does not define."""
-        start = _pack_position(event.start_mark)
+        start = pack_position(event.start_mark)
         for source in value if isinstance(value, list) else [value]:
             if not isinstance(source, dict):
                 self._add_problem(
@@ -341,7 +299,7 @@ class _DocumentReader:
     def _add_problem(self, event: Any, rule: str, message: str, hint: str = "") -> None:
         self.problems.append(
             self.page.make_violation(
-                rule, message, hint, _unpack_position(_pack_position(event.start_mark))
+                rule, message, hint, unpack_position(pack_position(event.start_mark))
             )
         )
         if len(self.problems) >= MAX_PROBLEMS:
@@ -350,19 +308,6 @@ class _DocumentReader:
     def _stop(self, event: Any, rule: str, message: str, hint: str = "") -> NoReturn:
         self._add_problem(event, rule, message, hint)
         raise _StopReading
-
-
-_LINE = 24  # bits of a column
-
-
-def _pack_position(mark: Any) -> int:
-    packed: int = mark.line << _LINE | mark.column
-    return packed
-
-
-def _unpack_position(packed: int) -> Position:
-    line, column = divmod(packed, 1 << _LINE)
-    return line + 1, column + 1
 
 
 def parse_events(text: str) -> Callable[[], Any]:

@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 
-from qdrantctl.engine.diff import DiffContext, created_fields, diff, diff_states, is_within
+from qdrantctl.engine.diff import (
+    DiffContext,
+    KnownDiffs,
+    created_fields,
+    diff,
+    diff_states,
+    is_within,
+)
 from qdrantctl.engine.judge import is_equal
 from qdrantctl.engine.planning.recorded_spec import ignored_paths
 from qdrantctl.model.change import Action, FieldChange
@@ -21,6 +28,7 @@ from qdrantctl.model.paths import merge_trees
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of
+from qdrantctl.model.spec_memo import SpecMemo
 
 
 @frozen
@@ -46,9 +54,10 @@ def compare_resource(
     kind: Kind,
     server: Server,
     today: date,
+    known: KnownDiffs | None = None,
 ) -> Comparison:
     """The differences between manifest and cluster; `applied` is this owner's record."""
-    context = _diff_context(desired, server, today, new=applied is None)
+    context = _diff_context(desired, server, today, known, new=applied is None)
     recorded = applied_spec(applied)
     spelled = kind.respell(desired.spec, live.spec, server)
     expanded = kind.expand(spelled, live.spec, recorded)
@@ -63,13 +72,14 @@ def compare_since_apply(
     kind: Kind,
     server: Server,
     today: date,
+    known: KnownDiffs | None = None,
 ) -> Comparison:
     """The differences between the last apply and the cluster, as a plan of the record has them.
 
     Fields that the record or the manifest ignores are left out. What the record implied was
     applied, too.
     """
-    context = _diff_context(applied, server, today)
+    context = _diff_context(applied, server, today, known)
     if desired is not None:
         context = replace(context, ignored=context.ignored | ignored_paths(desired, today))
     spelled = kind.respell(applied.spec, live.spec, server)
@@ -79,10 +89,15 @@ def compare_since_apply(
 
 
 def compare_with_record(
-    desired: Resource, applied: Resource, kind: Kind, server: Server, today: date
+    desired: Resource,
+    applied: Resource,
+    kind: Kind,
+    server: Server,
+    today: date,
+    known: KnownDiffs | None = None,
 ) -> tuple[FieldChange, ...]:
     """The fields in which the manifest differs from the last-applied spec."""
-    context = _diff_context(desired, server, today)
+    context = _diff_context(desired, server, today, known)
     spelled = kind.respell(desired.spec, applied.spec, server)
     return diff(field_tree_of(kind.spec), spelled, applied.spec, applied.spec, context)
 
@@ -94,16 +109,31 @@ def compare_specs(
     return diff_states(field_tree_of(kind.spec), before, after, DiffContext(server))
 
 
-def fields_to_create(desired: Resource, kind: Kind, server: Server) -> tuple[FieldChange, ...]:
-    """Every value of a new resource, refused if the server does not support it."""
-    return created_fields(
-        field_tree_of(kind.spec), desired.spec, DiffContext(server, place=desired.origin_of)
-    )
+def fields_to_create(
+    desired: Resource, kind: Kind, server: Server, known: SpecMemo[tuple[FieldChange, ...]]
+) -> tuple[FieldChange, ...]:
+    """Every value of a new resource, refused if the server does not support it.
+
+    Resources that share a spec differ in the places of its values alone, so `known` keeps them.
+    """
+    place = desired.origin_of
+    context = DiffContext(server, place=place)
+
+    def list_fields() -> tuple[FieldChange, ...]:
+        return created_fields(field_tree_of(kind.spec), desired.spec, context)
+
+    if not desired.origin or desired.layers:
+        return list_fields()
+    fields = known.recall((desired.spec,), list_fields)
+    return tuple(field.placed_at(place(field.path) or desired.origin) for field in fields)
 
 
 def applied_spec(applied: Resource | None) -> Mapping[str, Json]:
     """The values set by this owner: the recorded spec, and that of an interrupted apply."""
-    return {} if applied is None else merge_trees(applied.spec, pending_spec(applied))
+    if applied is None:
+        return {}
+    pending = pending_spec(applied)
+    return merge_trees(applied.spec, pending) if pending else applied.spec
 
 
 def pending_spec(applied: Resource) -> Mapping[str, Json]:
@@ -139,7 +169,12 @@ def _pending(applied: Resource) -> Mapping[str, Json]:
 
 
 def _diff_context(
-    desired: Resource, server: Server, today: date, *, new: bool = False
+    desired: Resource,
+    server: Server,
+    today: date,
+    known: KnownDiffs | None,
+    *,
+    new: bool = False,
 ) -> DiffContext:
     return DiffContext(
         server=server,
@@ -147,5 +182,6 @@ def _diff_context(
         ignored=ignored_paths(desired, today),
         place=desired.origin_of,
         new=new,
+        known=known or SpecMemo(),
         recreates=desired.lifecycle.replace != "refuse",
     )

@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
+from qdrantctl.engine.diff import KnownDiffs
 from qdrantctl.engine.planning.selection import Selection
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, FieldChange
@@ -16,8 +17,9 @@ from qdrantctl.model.frozen import frozen
 from qdrantctl.model.object_names import SAME_NAMES, ObjectNames
 from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory
-from qdrantctl.model.server import Server
+from qdrantctl.model.server import UNKNOWN, Server
 from qdrantctl.model.spec import Path
+from qdrantctl.model.spec_memo import SpecMemo
 
 
 class RecordOrigin(StrEnum):
@@ -69,6 +71,15 @@ class PlanInput:
     """Replacements without downtime that are under way, or whose old collection is kept."""
     retirable: frozenset[Address] = frozenset()
     """Those whose old collection has been kept long enough."""
+
+    diffs: KnownDiffs = field(default_factory=SpecMemo, compare=False)
+    creations: SpecMemo[tuple[FieldChange, ...]] = field(default_factory=SpecMemo, compare=False)
+    """The fields of new resources, at the places of the first one with their spec."""
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether there is no server: the plan has no steps then."""
+        return self.server.version == UNKNOWN and not self.server.url
 
     @cached_property
     def recorded(self) -> Inventory:

@@ -67,10 +67,7 @@ def reason_to_rewrite(
         return RECREATED
     stored = spec_to_record(desired, applied, ignored_paths(desired, plan_input.today) | unapplied)
     lifecycle = desired.lifecycle.document()
-    if (
-        not json_equal(dict(stored), dict(applied.spec))
-        or lifecycle != applied.lifecycle.document()
-    ):
+    if not json_equal(stored, applied.spec) or lifecycle != applied.lifecycle.document():
         return "the cluster matches the manifest, the record does not"
     if applied.is_from_state:
         return "it is in the committed state and not in the ledger"

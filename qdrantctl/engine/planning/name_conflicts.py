@@ -28,6 +28,8 @@ def _without_hidden(
     Only the alias can be deleted: that request reaches nothing else.
     """
     result = dict(drafts)
+    if not any(resource.facts.hidden_by for resource in plan_input.live.values()):
+        return result
     for address, draft in drafts.items():
         hidden = find_hidden(address, plan_input.live, kinds)
         is_way_out = draft.action is Action.DELETE and hidden is not None and address != hidden
@@ -43,13 +45,14 @@ def _without_clashes(
     """Refuse creations whose name is taken by another kind that this plan does not delete."""
     result = dict(drafts)
     for address, draft in drafts.items():
-        if draft.action is not Action.CREATE or not kinds[address.kind].namespace:
+        namespace = kinds[address.kind].namespace
+        if draft.action is not Action.CREATE or not namespace:
             continue
-        for rival_kind in kinds.values():
+        for rival_kind in (kind for kind in kinds.values() if kind.namespace == namespace):
             rival = Address(rival_kind.name, address.name)
             clashes = rival_kind.name != address.kind and rival in plan_input.live
             is_deleted = rival in drafts and drafts[rival].action is Action.DELETE
-            if clashes and not is_deleted and rival_kind.namespace == kinds[address.kind].namespace:
+            if clashes and not is_deleted:
                 because = f"the name is taken by {rival}, which this plan does not delete"
                 result[address] = DraftChange(address, Action.REFUSED, (), because)
     return result

@@ -96,6 +96,7 @@ def _dependencies(
 ) -> dict[Address, set[Address]]:
     """The changes that must come before each change."""
     before: dict[Address, set[Address]] = {address: set() for address in actions}
+    deletes = Action.DELETE in actions.values()
     for address, action in actions.items():
         kind = kinds[address.kind]
         if action is not Action.DELETE and address in desired:
@@ -108,7 +109,7 @@ def _dependencies(
                     before[ref].add(address)
                 elif ref in actions:  # its replacement makes this one again
                     before[address].add(ref)
-        if action is Action.CREATE and kind.namespace:
+        if deletes and action is Action.CREATE and kind.namespace:
             for rival_kind in kinds.values():
                 rival = Address(rival_kind.name, address.name)
                 if rival_kind.namespace == kind.namespace and actions.get(rival) is Action.DELETE:

@@ -149,7 +149,7 @@ def describe_other_owner(owner: str, plan_input: PlanInput) -> str:
 def _plan_creation(
     desired: Resource, applied: Resource | None, plan_input: PlanInput, kind: Kind
 ) -> DraftChange:
-    fields = fields_to_create(desired, kind, plan_input.server)
+    fields = fields_to_create(desired, kind, plan_input.server, plan_input.creations)
     fields = kind.refine_fields(fields, desired, None, applied)
     if worst_effect(fields) is Effect.REFUSED:
         return _refuse_change(desired.address, fields)
@@ -165,7 +165,7 @@ def plan_existing(
     """The change of a resource that is declared and exists."""
     shape = field_tree_of(kind.spec)
     fields = compare_resource(
-        desired, live, applied, kind, plan_input.server, plan_input.today
+        desired, live, applied, kind, plan_input.server, plan_input.today, plan_input.diffs
     ).fields
     fields = refuse_unreadable(fields, live.facts.unread)
     if applied is not None and _interruption_reason(applied):
@@ -271,6 +271,8 @@ def _without_renames(
         and kinds[candidate.kind].holds_data
         and not is_allowed(plan_input.consents, "delete", candidate)
     }
+    if not deletions:
+        return result
     recorded = plan_input.recorded
     for candidate in list(deletions.values()):
         deletions.setdefault((candidate.kind, canonical_json(recorded[candidate].spec)), candidate)
@@ -307,13 +309,8 @@ def _build_change(
         optional |= live.facts.identity
     if desired and desired.origin:
         optional["origin"] = desired.origin
-    if live and live.facts.storage and worst_effect(draft.fields) is Effect.REBUILD:
-        optional["disk_bytes"] = live.facts.storage.disk_bytes
-    is_heavy = draft.action in (Action.DELETE, Action.REPLACE) or (
-        worst_effect(draft.fields) is Effect.REBUILD
-    )
-    if live and live.facts.points is not None and is_heavy:
-        optional["points"] = live.facts.points
+    if live:
+        optional |= _measure_load(draft, live)
     if record and draft.action is not Action.NOOP:
         optional["record"] = record
     change = Change(
@@ -337,12 +334,26 @@ def _build_change(
             takes_snapshot=not plan_input.no_snapshot(address),
         )
         return change.model_copy(update={"steps": retiring})
+    if plan_input.is_offline and draft.action is Action.CREATE:
+        return change
     steps = [Step(call=call) for call in kind.steps(change, context)]
     if destroys_points(change, live, kind) and not plan_input.no_snapshot(address):
         steps.insert(
             0, snapshot_step(change, plan_input.nodes if plan_input.server.peers > 1 else ())
         )
     return change.model_copy(update={"steps": tuple(steps)})
+
+
+def _measure_load(draft: DraftChange, live: Resource) -> dict[str, int]:
+    """The points that a change destroys or re-indexes, and the bytes that it re-indexes."""
+    is_rebuilt = worst_effect(draft.fields) is Effect.REBUILD
+    load: dict[str, int] = {}
+    if live.facts.storage and is_rebuilt:
+        load["disk_bytes"] = live.facts.storage.disk_bytes
+    is_heavy = is_rebuilt or draft.action in (Action.DELETE, Action.REPLACE)
+    if live.facts.points is not None and is_heavy:
+        load["points"] = live.facts.points
+    return load
 
 
 def _unmanaged(fields: Sequence[FieldChange]) -> tuple[FieldChange, ...]:

@@ -22,12 +22,15 @@ from qdrantctl.model.violation import Severity, Violation
 def check_hidden_collections(inputs: SafetyInput) -> Iterator[Problem]:
     """QC224: a name that is a collection and an alias of another one; an error if it is planned."""
     live = inputs.context.live
+    hidden_ones = [address for address, resource in live.items() if resource.facts.hidden_by]
+    if not hidden_ones:
+        return
     planned = {
         find_hidden(change.parsed_address, live, inputs.kinds)
         for change in inputs.changes
         if change.action is Action.REFUSED or inputs.kinds[change.parsed_address.kind].holds_data
     }
-    for hidden in (address for address, resource in live.items() if resource.facts.hidden_by):
+    for hidden in hidden_ones:
         yield Problem(
             Violation(
                 rule="QC224",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from qdrantctl.engine.safety.context import Problem, SafetyInput
-from qdrantctl.model.change import Change
+from qdrantctl.model.change import Change, identify_fields
 from qdrantctl.model.field_rule import ABSENT, Effect
 from qdrantctl.model.server import Version
 from qdrantctl.model.spec import FieldTree, Path, field_tree_of, format_field
@@ -21,12 +21,16 @@ def check_way_back(inputs: SafetyInput) -> Iterator[Problem]:
     1.16.3 does not start on a storage folder of 1.19.0 that it cannot express, refuses a snapshot
     with turbo, and loses `memory` from one (seen).
     """
+    known: dict[Hashable, dict[Path, Version]] = {}
     for change in inputs.changes:
         kind = inputs.kinds[change.parsed_address.kind]
         if not kind.holds_data:
             continue
         shape = field_tree_of(kind.spec)
-        new = _versions_of_changes(change, shape)
+        likeness = kind.name, identify_fields(change.fields)
+        if likeness not in known:
+            known[likeness] = _versions_of_changes(change, shape)
+        new = known[likeness]
         newest = max(new.values(), default=_OLDEST_WAY_BACK)
         if newest <= _OLDEST_WAY_BACK:
             continue

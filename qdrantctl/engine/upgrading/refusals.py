@@ -13,6 +13,7 @@ from qdrantctl.model.kind import Context, Kind
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path
+from qdrantctl.model.spec_memo import SpecMemo
 from qdrantctl.model.violation import Severity
 
 _OF_SERVER = re.compile(r", (this server|the oldest node|the newest node) is [\d.]+$")
@@ -26,7 +27,7 @@ def find_refusals(resource: Resource, kind: Kind, server: Server, today: date) -
 
 
 def _refusals(resource: Resource, kind: Kind, server: Server, today: date) -> Iterator[Reason]:
-    fields = fields_to_create(resource, kind, server)
+    fields = fields_to_create(resource, kind, server, SpecMemo())
     for field in fields:
         if field.effect is Effect.REFUSED:
             yield field.path, _without_server(field.because)

@@ -61,7 +61,10 @@ def plan_offline(settings: Settings, options: PlanOptions, base: str | None, tod
         offline=OfflineSource(ref=ref, commit=git.resolve_commit(settings.root, ref)),
         manifests_digest=desired_state.digest,
         options=recorded_options(settings, options),
-        changes=tuple(change.model_copy(update={"steps": ()}) for change in changes),
+        changes=tuple(
+            change.model_copy(update={"steps": ()}) if change.steps else change
+            for change in changes
+        ),
         violations=(
             *desired_state.violations,
             *deprecation_notes(desired_state, settings, settings.gates.min_server_version),

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 
-from qdrantctl.adapters.manifests.load import DeclaredResource, LoadedManifests, load_manifests
-from qdrantctl.adapters.manifests.locate import locate_finding
+from qdrantctl.adapters.manifests.load import LoadedManifests, load_manifests
+from qdrantctl.adapters.manifests.locate import DeclaredResource, locate_finding
 from qdrantctl.adapters.manifests.sources import Sources
 from qdrantctl.adapters.project.settings import PROJECT_FILE, Settings
 from qdrantctl.engine.deprecations import find_deprecations
@@ -16,9 +16,10 @@ from qdrantctl.model.address import Address
 from qdrantctl.model.errors import ManifestError, UsageError
 from qdrantctl.model.frozen import frozen
 from qdrantctl.model.kind import Overlay
-from qdrantctl.model.resource import Inventory, json_digest
+from qdrantctl.model.resource import Inventory, Resource, json_digest
 from qdrantctl.model.server import Version
-from qdrantctl.model.violation import Severity, Violation
+from qdrantctl.model.spec_memo import SpecMemo
+from qdrantctl.model.violation import Finding, Severity, Violation
 
 
 @frozen
@@ -138,11 +139,16 @@ def deprecation_notes(
     desired_state: DesiredState, settings: Settings, version: Version
 ) -> tuple[Violation, ...]:
     """QC245: the stated fields that a server of this version deprecates; none if it is unknown."""
-    notes = (
-        locate_finding(resource, finding, desired_state.declared, desired_state.overlays)
-        for address, resource in desired_state.inventory.items()
-        for finding in find_deprecations(resource, BY_NAME[address.kind], version)
-    )
+    known: SpecMemo[tuple[Finding, ...]] = SpecMemo()
+
+    def list_notes(resource: Resource) -> Iterator[Violation]:
+        kind = BY_NAME[resource.address.kind]
+        for finding in known.recall(
+            (resource.spec,), lambda: tuple(find_deprecations(resource, kind, version))
+        ):
+            yield locate_finding(resource, finding, desired_state.declared, desired_state.overlays)
+
+    notes = (note for each in desired_state.inventory.values() for note in list_notes(each))
     # An overlay states the same field for each of its resources: report it once.
     return tuple(_set_severities(dict.fromkeys(notes), settings.rules))
 

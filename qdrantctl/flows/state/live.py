@@ -27,6 +27,7 @@ from qdrantctl.model.quota import QuotaStatus
 from qdrantctl.model.replacement import ReplacementRecord
 from qdrantctl.model.resource import Inventory, Resource
 from qdrantctl.model.server import CollectionLimit, Server
+from qdrantctl.model.spec_memo import SharedSpecs
 from qdrantctl.model.step import Call
 
 SETTLING = 2.0
@@ -123,8 +124,9 @@ def read_cluster_state(
     client.prefetch(list_first_reads())
     ledger_contents = read_recorded_resources(client, owners)
     with explain_misread(client.server.url):
+        shared = SharedSpecs()
         remembered = Inventory(
-            replace(parse_entry(payload), address=address)
+            replace(parse_entry(payload, shared), address=address)
             for address, payload in ledger_contents.entries.items()
             if address.kind in BY_NAME and not payload.get("deleted")
         )

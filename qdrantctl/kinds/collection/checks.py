@@ -174,6 +174,8 @@ def _check_index_limit(
     change: Change, desired: Mapping[str, Json], live: Mapping[str, Json]
 ) -> Iterator[Violation]:
     caps = resulting_limits(desired, live)
+    if not caps.get("enabled"):
+        return
     cap = caps.get(INDEX_CAP, UNLIMITED)
     indexes = {*live.get(INDEXES, {}), *desired.get(INDEXES, {})}
     for field in change.fields:
@@ -182,7 +184,7 @@ def _check_index_limit(
     growing = any(
         f.path[0] == INDEXES and len(f.path) == 2 and f.live is ABSENT for f in change.fields
     )
-    if caps.get("enabled") and growing and len(indexes) > cap:
+    if growing and len(indexes) > cap:
         yield Violation(
             rule="QC122",
             address=change.address,

@@ -18,6 +18,7 @@ from qdrantctl.model.object_names import ObjectNames
 from qdrantctl.model.resource import STORAGE_SINCE, CollectionStorage, Facts, Resource
 from qdrantctl.model.server import CollectionLimit
 from qdrantctl.model.spec import FieldTree, Path, Spec, field_tree_of
+from qdrantctl.model.spec_memo import SharedSpecs
 from qdrantctl.model.step import Call, collection_path
 
 KIND = "collection"
@@ -54,6 +55,7 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
         if _needs_details(request, address, config)
     }
     client.prefetch(details.values())
+    shared, parsed = SharedSpecs(), dict[str, Mapping[str, Json]]()
     for address, config in configurations.items():
         name = names.object_name(address)
         facts = Facts(
@@ -61,7 +63,7 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
             object=names.by_address.get(address, ""),
             aliases=tuple(sorted(aliases[name])),
         )
-        spec = parse_live_spec(config)
+        spec = _parse_once(config, parsed)
         if address in details:
             try:
                 spec, facts = _add_details(client, name, spec, facts)
@@ -83,7 +85,7 @@ def observe_collections(client: Client, request: ReadRequest) -> Iterator[Resour
             spec, facts = _add_topology(client, name, spec, facts)
             if address in request.counted:
                 facts = _count_shard_keys(client, name, facts)
-        yield Resource(address, spec, facts=facts)
+        yield Resource(address, shared.share(spec), facts=facts)
     yield from _find_hidden_collections(client, request, targets)
 
 
@@ -169,6 +171,16 @@ def parse_live_spec(config: Mapping[str, Any]) -> Mapping[str, Json]:
     vectors = tree.get("vectors") or {}
     tree["vectors"] = {"": vectors} if isinstance(vectors.get("size"), int) else vectors
     return prune_empty(field_tree_of(Collection), tree)
+
+
+def _parse_once(
+    config: Mapping[str, Any], parsed: dict[str, Mapping[str, Json]]
+) -> Mapping[str, Json]:
+    """The spec of a configuration; `parsed` keeps those of others that are written alike."""
+    text = repr({name: value for name, value in config.items() if name != "uuid"})
+    if text not in parsed:
+        parsed[text] = parse_live_spec(config)
+    return parsed[text]
 
 
 def prune_empty(shape: FieldTree, tree: Mapping[str, Any]) -> dict[str, Json]:

@@ -7,7 +7,7 @@ there `false` is `pinned`. Beside `memory` an `on_disk` has no effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from qdrantctl.kinds.collection.common import MEMORY_GATE
@@ -17,6 +17,7 @@ from qdrantctl.model.paths import get_at, leaf_paths, put_at
 from qdrantctl.model.resource import Resource
 from qdrantctl.model.server import Server
 from qdrantctl.model.spec import Path, format_field
+from qdrantctl.model.spec_memo import SpecMemo
 from qdrantctl.model.violation import Finding, Severity
 
 MEMORY, ON_DISK = "memory", "on_disk"
@@ -82,8 +83,15 @@ def judge_placements(
     return tuple(_judge_placement(field, live.spec, changed) for field in fields)
 
 
-def find_idle_spellings(spec: Mapping[str, Json]) -> Iterator[Finding]:
+def find_idle_spellings(spec: Mapping[str, Json]) -> Iterable[Finding]:
     """QC241: every `on_disk` beside a `memory`."""
+    return _IDLE_SPELLINGS.recall((spec,), lambda: tuple(_list_idle_spellings(spec)))
+
+
+_IDLE_SPELLINGS: SpecMemo[tuple[Finding, ...]] = SpecMemo()
+
+
+def _list_idle_spellings(spec: Mapping[str, Json]) -> Iterator[Finding]:
     for path in leaf_paths(spec):
         if path[-1] != MEMORY or (pair := _spellings(path)) is None:
             continue

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 
-from qdrantctl.model.change import Action, Change
+from qdrantctl.model.change import Action, Change, identify_fields
 from qdrantctl.model.frozen import frozen
 from qdrantctl.render.shared.escape import count_noun
 from qdrantctl.render.shared.plan_rows import (
@@ -63,8 +63,9 @@ def group_changes(
     `more` is what a format shows of a change beyond text; it is the same within a group.
     """
     groups: dict[object, list[Change]] = {}
+    known: dict[Hashable, object] = {}
     for change in changes:
-        groups.setdefault((_likeness(change), more(change)), []).append(change)
+        groups.setdefault((_likeness(change, known), more(change)), []).append(change)
     result: list[ChangeGroup] = []
     for members in groups.values():
         if len(members) >= FEWEST:
@@ -75,15 +76,22 @@ def group_changes(
     return tuple(sorted(result, key=lambda group: positions[group.first.address]))
 
 
-def _likeness(change: Change) -> object:
-    """Equal for changes that are shown alike but for their names."""
+def _likeness(change: Change, known: dict[Hashable, object]) -> object:
+    """Equal for changes that are shown alike but for their names.
+
+    `known` keeps the rows by what they are made of.
+    """
     if change.action not in _GROUPED_ACTIONS or change.retires or snapshot_note(change, ""):
         return change.address
-    rows = tuple((row.sign, row.path, row.change, row.notes) for row in change_rows(change))
+    source = change.action, identify_fields(change.fields)
+    if source not in known:
+        known[source] = tuple(
+            (row.sign, row.path, row.change, row.notes) for row in change_rows(change)
+        )
     return (
         change.parsed_address.kind,
         change.action,
         change_heading(change),
         change_reason(change),
-        rows,
+        known[source],
     )

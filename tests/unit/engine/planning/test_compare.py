@@ -14,7 +14,8 @@ from qdrantctl.kinds.collection.kind import COLLECTION
 from qdrantctl.kinds.collection.strict_mode import UNLIMITED
 from qdrantctl.model.change import Cause
 from qdrantctl.model.field_rule import ABSENT, Effect
-from qdrantctl.model.resource import IgnoredField, Lifecycle
+from qdrantctl.model.resource import IgnoredField, Lifecycle, Origin
+from qdrantctl.model.spec_memo import SpecMemo
 from tests.support.states import SERVER, TODAY, VECTOR, desired, live_collection, recorded
 
 A = "collection/a"
@@ -109,9 +110,31 @@ def test_two_specs_differ_wherever_they_differ():
 
 def test_what_this_server_lacks_is_refused_before_it_is_created():
     want = desired(A, **VECTOR, hnsw_config={"memory": "cold"})
-    effects = {f.path: f.effect for f in fields_to_create(want, COLLECTION, SERVER)}
+    effects = {f.path: f.effect for f in fields_to_create(want, COLLECTION, SERVER, SpecMemo())}
     assert effects[("hnsw_config", "memory")] is Effect.REFUSED
     assert effects[("vectors", "", "size")] is Effect.UPDATE
     newer = replace(SERVER, version=SERVER.version._replace(minor=99))
-    fields = fields_to_create(want, COLLECTION, newer)
+    fields = fields_to_create(want, COLLECTION, newer, SpecMemo())
     assert {field.effect for field in fields} == {Effect.UPDATE}
+
+
+def test_resources_that_share_a_spec_are_compared_once_and_keep_their_own_places():
+    want, known = desired(A, **VECTOR, metadata={"mine": 2}), SpecMemo()
+    live, applied = live_collection("a", metadata={"mine": 1}), recorded(A, **VECTOR)
+    places = {"first.yaml": [], "second.yaml": []}
+    for file, found in places.items():
+        placed = replace(want, origin=Origin(file=file, line=1))
+        found += compare_resource(placed, live, applied, *ON, known).needed_changes
+    assert len(known.known) == 1
+    [first], [second] = places.values()
+    assert (first.origin.file, second.origin.file) == ("first.yaml", "second.yaml")
+    assert first.model_copy(update={"origin": second.origin}) == second
+
+
+def test_resources_that_differ_in_what_they_ignore_are_not_compared_as_one():
+    want, known = desired(A, **VECTOR, metadata={"mine": 2}), SpecMemo()
+    live, applied = live_collection("a", metadata={"mine": 1}), recorded(A, **VECTOR)
+    ignored = Lifecycle(ignore=(IgnoredField(("metadata", "mine"), "tried"),))
+    for resource, count in ((want, 1), (replace(want, lifecycle=ignored), 0)):
+        found = compare_resource(resource, live, applied, *ON, known)
+        assert len(found.needed_changes) == count
