@@ -52,10 +52,7 @@ def rows(folder: Path) -> Iterator[Row]:
 
 def _issue_token(folder: Path, node: Node) -> str:
     """The token of an applied key, as `keys issue` prints it."""
-    project_folder = project(folder, 1, node.url)
-    file = project_folder / "qdrantctl.yaml"
-    url = f'url: "{node.url}"'
-    file.write_text(file.read_text().replace(url, f"{url}, api_key: {{env: BENCH_KEY}}"))
+    project_folder = project(folder, 1, node.url, has_key=True)
     (project_folder / "manifests" / "reader.yaml").write_text(MANIFEST)
     key = {"BENCH_KEY": API_KEY}
     run([QDRANTCTL, "apply", "--auto-approve"], project_folder, environ=key)

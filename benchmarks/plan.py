@@ -12,17 +12,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.ratio import ENVIRON, PYTHON, QDRANTCTL, Row, compare, run, seconds
-from benchmarks.workload import applied_project, names
+from benchmarks.workload import API_KEY, READ_ONLY_KEY, applied_project, names
 
 FEW, MANY = 100, 1000
 LINEAR = 1.2 * MANY / FEW
 """A fifth above proportional: the subtracted start-up is itself measured."""
 PATIENCE = 0.3
 LOOP = """
-import http.client, sys
+import http.client, os, sys
 connection = http.client.HTTPConnection(sys.argv[1])
+key = {"api-key": os.environ["BENCH_KEY"]}
 for name in sys.argv[2:]:
-    connection.request("GET", "/collections/" + name)
+    connection.request("GET", "/collections/" + name, headers=key)
     connection.getresponse().read()
 """
 PLAN = [QDRANTCTL, "plan", "--detailed-exitcode"]
@@ -39,15 +40,15 @@ def rows(folder: Path) -> Iterator[Row]:
         yield compare(
             f"`plan` with nothing to do, {MANY:,} collections / GET of each with `http.client`",
             2.2,
-            lambda: run(PLAN, many),
-            lambda: run(loop, many),
+            lambda: run(PLAN, many, environ=API_KEY),
+            lambda: run(loop, many, environ=API_KEY),
             repeats=11,
         )
         yield compare(
-            f"`drift` of {MANY:,} collections / the same requests",
+            f"`drift` of {MANY:,} collections with a read-only key / the same requests",
             2.2,
-            lambda: run(DRIFT, many),
-            lambda: run(loop, many),
+            lambda: run(DRIFT, many, environ=READ_ONLY_KEY),
+            lambda: run(loop, many, environ=READ_ONLY_KEY),
             repeats=11,
         )
         yield _growth_row(smallest, few, many)
@@ -56,7 +57,10 @@ def rows(folder: Path) -> Iterator[Row]:
 
 def _growth_row(smallest: Path, few: Path, many: Path) -> Row:
     """Processor time of a plan beyond that of a plan of one collection."""
-    took = [tuple(run(PLAN, project).cpu for project in (smallest, few, many)) for _ in range(9)]
+    took = [
+        tuple(run(PLAN, project, environ=API_KEY).cpu for project in (smallest, few, many))
+        for _ in range(9)
+    ]
     start, small, large = (statistics.median(side) for side in zip(*took, strict=True))
     ratio = (large - start) / (small - start)
     return Row(
@@ -80,7 +84,7 @@ def _first_output_delay(project: Path) -> float:
     reader, writer = pty.openpty()
     started = time.perf_counter()
     process = subprocess.Popen(
-        PLAN, cwd=project, env=ENVIRON, stderr=writer, stdout=subprocess.DEVNULL
+        PLAN, cwd=project, env=ENVIRON | API_KEY, stderr=writer, stdout=subprocess.DEVNULL
     )
     os.close(writer)
     try:

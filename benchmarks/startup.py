@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.delay_proxy import delay_proxy
 from benchmarks.ratio import IMPORT, PYTHON, QDRANTCTL, Row, compare, run
-from benchmarks.workload import PROJECT, PROJECT_FILE, applied_project
+from benchmarks.workload import API_KEY, applied_project, write_project_file
 
 COUNT = 5
 ROUND_TRIP = 0.05
@@ -47,7 +47,7 @@ def rows(folder: Path) -> Iterator[Row]:
             yield compare(
                 f"`{task}` of {COUNT} manifests / `python -c 'import pydantic; …'`",
                 bound,
-                lambda task=task: run([QDRANTCTL, task], project),
+                lambda task=task: run([QDRANTCTL, task], project, environ=API_KEY),
                 lambda: run(IMPORT, project),
                 repeats=21,
             )
@@ -60,10 +60,10 @@ def rows(folder: Path) -> Iterator[Row]:
         )
         with delay_proxy(url, ROUND_TRIP) as proxy:
             # `--url` would make it an environment of its own, which owns nothing.
-            (project / PROJECT_FILE).write_text(PROJECT.format(url=proxy.url))
+            write_project_file(project, proxy.url, has_key=True)
             for task, bound in TRIPS.items():
                 proxy.clear()
-                run([QDRANTCTL, task], project)
+                run([QDRANTCTL, task], project, environ=API_KEY)
                 yield Row(
                     f"round trips of `{task}` of {COUNT} collections",
                     str(proxy.round_trips),

@@ -9,15 +9,17 @@ from pathlib import Path
 from benchmarks.ratio import QDRANTCTL, run
 from tests.support.servers import Node
 
-PROJECT_FILE = "qdrantctl.yaml"
 PROJECT = """\
 apiVersion: qdrantctl/v1
 kind: Project
 metadata: {{name: bench}}
 spec:
   environments:
-    local: {{url: "{url}"}}
+    local: {{url: "{url}"{key}}}
 """
+API_KEY = {"BENCH_KEY": "a-benchmark-s-key-of-more-than-32-bytes"}
+READ_ONLY_KEY = {"BENCH_KEY": "another-key-of-more-than-32-bytes-for-reading"}
+"""As environment variables of a command."""
 MANIFEST = """\
 apiVersion: qdrantctl/v1
 kind: Collection
@@ -34,14 +36,20 @@ def names(count: int) -> list[str]:
     return [f"c{number:05d}" for number in range(count)]
 
 
-def project(folder: Path, count: int, url: str) -> Path:
+def project(folder: Path, count: int, url: str, *, has_key: bool = False) -> Path:
     """A project of that many collections, a file each, every other one with a payload index."""
     (folder / "manifests").mkdir(parents=True)
-    (folder / PROJECT_FILE).write_text(PROJECT.format(url=url))
+    write_project_file(folder, url, has_key=has_key)
     for number, name in enumerate(names(count)):
         text = MANIFEST.format(name=name) + (INDEX if number % 2 else "")
         (folder / "manifests" / f"{name}.yaml").write_text(text)
     return folder
+
+
+def write_project_file(folder: Path, url: str, *, has_key: bool) -> None:
+    """The project file, with the URL of its cluster, and with BENCH_KEY as its key."""
+    key = ", api_key: {env: BENCH_KEY}" if has_key else ""
+    (folder / "qdrantctl.yaml").write_text(PROJECT.format(url=url, key=key))
 
 
 @contextmanager
@@ -56,8 +64,16 @@ def server(folder: Path) -> Iterator[Node]:
 
 @contextmanager
 def applied_project(folder: Path, count: int) -> Iterator[tuple[Path, str]]:
-    """A project that was applied to a separate server, and the URL of the server."""
-    with server(folder / f"server-{count}") as node:
-        project_folder = project(folder / f"project-{count}", count, node.url)
-        run([QDRANTCTL, "apply", "--auto-approve"], project_folder)
+    """A project that was applied to a separate server, and the URL of the server.
+
+    The server wants API_KEY, or READ_ONLY_KEY for reading.
+    """
+    [read_only] = READ_ONLY_KEY.values()
+    environ = {"QDRANT__SERVICE__READ_ONLY_API_KEY": read_only}
+    node = Node(folder / f"server-{count}", api_key=API_KEY["BENCH_KEY"], environ=environ).start()
+    try:
+        project_folder = project(folder / f"project-{count}", count, node.url, has_key=True)
+        run([QDRANTCTL, "apply", "--auto-approve"], project_folder, environ=API_KEY)
         yield project_folder, node.url
+    finally:
+        node.stop()
