@@ -62,7 +62,8 @@ def test_one_node(empty_qdrant, campaign, conclude):
 @pytest.mark.parametrize("sharded", [False, True], ids=["by hash", "custom shard keys"])
 def test_three_nodes(nodes, campaign, conclude, sharded):
     spec = {"replication_factor": 2} | ({} if sharded else {"shard_number": 3})
-    running = campaign(nodes, POINTS // 5, spec=spec, sharded=sharded)
+    points = POINTS // 5 if sharded else POINTS
+    running = campaign(nodes, points, spec=spec, sharded=sharded)
     with running.running():
         replace_again_and_again(running, MANY_SECONDS)
         running.roll_back()
