@@ -56,7 +56,7 @@ def _take_snapshot(node: Node, name: str, folder: Path) -> str:
     snapshot: dict[str, Any] = node.request("POST", f"/collections/{name}/snapshots")[1]["result"]
     file = {key: snapshot[key] for key in ("name", "size", "checksum")}
     file |= {"peer": "1", "shards": {}}
-    record = {"id": "1", "collection": name, "server": "1", "aliases": [], "spec": {},
+    record = {"id": "1", "collection": name, "server": "1.16.3", "aliases": [], "spec": {},
              "files": [file]}  # fmt: skip
     timestamp = "2026-01-01T00:00:00Z"
     manifest = {"owner": "a/b", "policy": "c", "id": "1", "scheduled": timestamp,
