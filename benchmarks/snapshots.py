@@ -25,13 +25,15 @@ from qdrantctl.adapters.qdrant.client import RestClient
 from qdrantctl.adapters.qdrant.endpoint import Endpoint
 from qdrantctl.adapters.stores.folder import FolderStore
 from qdrantctl.flows.snapshots.policies.backup import copy_to_destination
+from qdrantctl.flows.snapshots.sets.catalog import Destination
 from qdrantctl.flows.cluster.nodes import JobContext
 from qdrantctl.model.snapshots.snapshot_set import SetManifest
 manifest = SetManifest.model_validate_json(Path("manifest.json").read_text())
 with RestClient(Endpoint(url=sys.argv[1])) as client:
     work = JobContext(client, lambda _: None, lambda: False)
     started = time.perf_counter()
-    copy_to_destination(FolderStore(Path("backups").absolute().as_uri()), manifest, {}, work)
+    store = FolderStore(Path("backups").absolute().as_uri())
+    copy_to_destination(Destination(store), manifest, {}, work)
     took = time.perf_counter() - started
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([took, int(peak.split()[1]) / 1024]))
