@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from qdrantctl.kinds.collection.observe import telemetry_request
 from qdrantctl.kinds.collection.strict_mode import Percent
 from qdrantctl.model.address import Address
 from qdrantctl.model.change import Action, Change
@@ -125,7 +126,7 @@ def read_quota_status(client: Client) -> QuotaStatus | None:
         if not error.forbidden:
             raise
         return QuotaStatus(unread=error.why or error.what)
-    telemetry = client.request(Call(method="GET", path="/telemetry", query={"details_level": "2"}))
+    telemetry = client.request(telemetry_request())
     return parse_quota_status(answer, telemetry)
 
 

@@ -14,7 +14,7 @@ Computed = TypeVar("Computed")
 
 @frozen
 class SharedSpecs:
-    """One object for all specs that are written alike. Nobody changes it."""
+    """Gives resources whose specs are written alike one object, which callers must not change."""
 
     by_text: dict[str, Json] = field(default_factory=dict, compare=False, repr=False)
 

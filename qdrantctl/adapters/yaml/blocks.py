@@ -68,7 +68,10 @@ class _PartText(NamedTuple):
 
 @dataclass(slots=True)
 class BlockReader:
-    """Reads files, and remembers their parts. Their values are shared: nobody may change them."""
+    """Reads files, and remembers their parts.
+
+    Files with an equal part share its value, so callers must not change a value.
+    """
 
     known: dict[str, _Part] = field(default_factory=dict)
 

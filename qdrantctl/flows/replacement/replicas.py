@@ -50,9 +50,10 @@ def read_while_active(
             interval=0.2,
             is_cancelled=job.is_cancelled,
         )
+        if not before or not _are_equal(before):
+            continue
         result = read()
-        after = _read_active(job, collections)
-        if before and _are_equal(before) and all(before[0] <= active for active in after):
+        if all(before[0] <= active for active in _read_active(job, collections)):
             return result
     raise ClusterError(
         f"{job.client.server.url}: replicas of {' or '.join(collections)} fall behind "
